@@ -1,0 +1,1 @@
+"""Why: the command line, and the questions asked of traces."""

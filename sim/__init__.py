@@ -1,0 +1,1 @@
+"""How a request is decided and executed: plans, policies, traces, and simulated time."""

@@ -1,0 +1,1 @@
+"""The discrete-event simulator: the same plans in simulated time, on simpy's clock."""

@@ -1,0 +1,1 @@
+"""The policies that ship with Tessera, one idea per file."""

@@ -1,0 +1,1 @@
+"""Where things run: nodes, links, devices, and the files that describe them."""

@@ -1,0 +1,1 @@
+"""What is run: cost graphs of models, arrivals of requests, and their inputs."""

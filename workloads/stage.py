@@ -1,0 +1,127 @@
+"""The vocabulary of cost: what a device computes (`Stage`) and what travels (`Payload`).
+
+Both are descriptions. A stage holds no weights and a payload no numbers, so that the simulator
+can price them and the real runner can fill them in. `Round` strings them together for models
+that are sharded over many nodes.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from workloads.codec import Codec
+
+Shard = tuple[int, ...]
+"""Indices of the parts of the input (windows, tiles, tokens) that belong together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One computation that one device runs without pause.
+
+    ``kind`` names the executor and the calibration key, e.g. ``sam.windowed``. ``flops`` counts
+    floating-point operations (two per multiply-accumulate), ``memory_bytes`` what is read from
+    and written to device memory, weights included, ``launches`` the kernels started,
+    ``weight_bytes`` the parameters that must be resident. ``blocks`` are the transformer blocks
+    it runs, in order, and ``shard`` the parts of the input it runs them on (empty: all).
+    ``precision`` is that of the arithmetic, a key of a device's peak rates.
+    """
+
+    kind: str
+    flops: float
+    memory_bytes: float
+    launches: int = 1
+    weight_bytes: float = 0.0
+    blocks: tuple[int, ...] = ()
+    shard: Shard = ()
+    precision: str = "fp16"
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """What one transfer carries: which part of which tensor.
+
+    ``tensor`` names it (``pixels``, ``tokens``, ``embedding``, ``prompt``, ``mask``, …), ``shard``
+    the parts of the input whose own content it holds (empty: none, as for a mask or a prompt),
+    ``blocks_done`` how many transformer blocks it has passed, ``mixes`` whether it encodes parts
+    of the input outside ``shard`` (true for any token after a global block).
+    ``fixed_bytes`` is for what no codec touches (pixels, masks); it excludes ``elements``.
+    """
+
+    tensor: str
+    shard: Shard = ()
+    elements: int = 0
+    tokens: int = 0
+    blocks_done: int = 0
+    mixes: bool = False
+    fixed_bytes: float = 0.0
+
+    def encoded_bytes(self, codec: Codec) -> float:
+        """Return the bytes that travel when the tensor is written with ``codec``."""
+        return self.fixed_bytes + codec.encoded_bytes(self.elements, self.tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One trip edge → nodes → edge of a sharded model, for any shard.
+
+    ``up(shard)`` travels to the node, ``compute(shard)`` runs there, ``down(shard)`` comes back;
+    when all shards are back the edge runs ``edge``, in order.
+    """
+
+    up: Callable[[Shard], Payload]
+    compute: Callable[[Shard], Stage]
+    down: Callable[[Shard], Payload]
+    edge: tuple[Stage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChainLink:
+    """A stage of a model run as one chain, and the payload that leaves it."""
+
+    stage: Stage
+    output: Payload
+
+
+class Model(Protocol):
+    """What every workload's model offers to policies; frozen and hashable."""
+
+    @property
+    def name(self) -> str:
+        """A short name for tables, e.g. ``sam-vit-h``."""
+        ...
+
+    @property
+    def captured(self) -> Payload:
+        """The input as the origin captures it (a photo as its file, a prompt)."""
+        ...
+
+    @property
+    def prepare(self) -> Stage:
+        """What turns ``captured`` into ``model_input`` (decode, resize); runs on a trusted node."""
+        ...
+
+    @property
+    def chain(self) -> tuple[ChainLink, ...]:
+        """The unsplit model as a chain of stages; the last output is the answer."""
+        ...
+
+    @property
+    def model_input(self) -> Payload:
+        """The input in the form that the first stage of the chain reads."""
+        ...
+
+    @property
+    def shard_fractions(self) -> tuple[float, ...]:
+        """For each part of the input, the fraction of the whole that it shows; sums to 1."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One unit of work: when, from where, which model on which input."""
+
+    index: int
+    arrival_s: float
+    origin: str
+    model: Model
