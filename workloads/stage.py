@@ -44,7 +44,8 @@ class Payload:
     ``tensor`` names it (``pixels``, ``tokens``, ``embedding``, ``prompt``, ``mask``, …), ``shard``
     the parts of the input whose own content it holds (empty: none, as for a mask or a prompt),
     ``blocks_done`` how many transformer blocks it has passed, ``mixes`` whether it encodes parts
-    of the input outside ``shard`` (true for any token after a global block).
+    of the input outside ``shard`` (true for any token after a global block), ``summary`` whether
+    it holds averages over ``shard`` only, which show none of its parts by themselves.
     ``fixed_bytes`` is for what no codec touches (pixels, masks); it excludes ``elements``.
     """
 
@@ -54,6 +55,7 @@ class Payload:
     tokens: int = 0
     blocks_done: int = 0
     mixes: bool = False
+    summary: bool = False
     fixed_bytes: float = 0.0
 
     def encoded_bytes(self, codec: Codec) -> float:

@@ -1,1 +1,1 @@
-"""Segment Anything (Kirillov et al. 2023, arXiv 2304.02643): geometry, stages, modes of sharding."""
+"""Segment Anything (Kirillov et al. 2023, arXiv 2304.02643): geometry, stages, sharding modes."""

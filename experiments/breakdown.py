@@ -1,0 +1,38 @@
+"""Where the time goes: the steps on the critical path, waiting and running apart."""
+
+import numpy as np
+import pandas as pd
+
+from topologies.topology import Topology
+
+
+def breakdown(steps: pd.DataFrame, topology: Topology) -> pd.DataFrame:
+    """Return the seconds per request of each kind of step on its critical path.
+
+    One row per request, one column per kind: where it ran or between whom it travelled, what it
+    was, and whether it waited or ran. A row adds up to the request's latency.
+    """
+    critical = steps[steps["critical"]]
+    label = _labels(critical, topology)
+    waited_s = (critical["start_s"] - critical["queued_s"]).to_numpy()
+    ran_s = (critical["end_s"] - critical["start_s"]).to_numpy()
+    pieces = pd.DataFrame(
+        {
+            "request": np.tile(critical["request"].to_numpy(), 2),
+            "what": np.concatenate([label, np.char.add(label, ", waiting")]),
+            "seconds": np.concatenate([ran_s, waited_s]),
+        }
+    )
+    wide = pieces.pivot_table("seconds", "request", "what", aggfunc="sum", fill_value=0.0)
+    return wide.loc[:, wide.sum() > 0]
+
+
+def _labels(steps: pd.DataFrame, topology: Topology) -> np.ndarray:
+    side = {node.name: "edge" if node.trusted else "cloud" for node in topology.nodes}
+    stage = steps["stage"].astype(str)
+    where = steps["node"].map(side).astype(object)
+    source, target = steps["source"].map(side), steps["target"].map(side)
+    travel = source.astype(object) + " to " + target.astype(object)
+    return np.where(
+        steps["kind"] == "compute", where + ": " + stage, travel + ": " + stage
+    ).astype(str)

@@ -1,0 +1,132 @@
+"""``tessera budget``: does a design meet its latency budget, and what is the time spent on?"""
+
+import json
+from typing import Annotated, Any
+
+import pandas as pd
+import typer
+from rich.table import Table
+
+from experiments.breakdown import breakdown
+from experiments.campaign import Campaign, run_campaign
+from experiments.cli.options import (
+    AsJson,
+    ScenarioName,
+    Settings,
+    console,
+    duration_s,
+    progress_bar,
+)
+from experiments.scenarios.loader import load
+from experiments.verdict import Answer, Verdict, judge
+from sim.engine.simulator import Simulator
+from sim.errors import ScenarioError
+from sim.runner import Scenario
+from sim.tables import Tables
+
+
+def budget(  # noqa: PLR0913 - a command's options are its arguments
+    scenario: ScenarioName,
+    deadline: Annotated[
+        str | None, typer.Option(help="Duration with its unit, e.g. 320ms; default: the scenario's.")
+    ] = None,
+    quantile: Annotated[float, typer.Option(help="Fraction that must meet it.")] = 0.99,
+    confidence: Annotated[float, typer.Option(help="Confidence of each bound.")] = 0.95,
+    policy: Annotated[
+        str, typer.Option("--policy", help="NAME[:key=value,…]; default: the scenario's.")
+    ] = "",
+    settings: Settings = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Say whether a deadline holds; exit status 0: it does, 1: it does not, 3: too few samples.
+
+    Example: tessera budget jetson-16-clouds --deadline 320ms --quantile 0.99
+    """
+    for name, value in (("--quantile", quantile), ("--confidence", confidence)):
+        if not 0 < value < 1:
+            raise ScenarioError(f"{name} {value:g}: give a number between 0 and 1")
+    chosen = load(scenario, settings or [], policy)
+    deadline_s = duration_s(deadline, "--deadline") if deadline else chosen.deadline_s
+    campaign, spent = _run(chosen)
+    verdict = judge(campaign.latencies_s, deadline_s, quantile, confidence)
+    spent_ms = _mean_and_tail(spent, verdict.quantile_s.mean) * 1e3
+    if as_json:
+        print(json.dumps(_as_json(chosen, deadline_s, quantile, verdict, spent_ms), indent=1))
+    else:
+        _print(chosen, deadline_s, quantile, verdict, spent_ms)
+    raise typer.Exit(verdict.answer.value)
+
+
+def _run(scenario: Scenario) -> tuple[Campaign, pd.DataFrame]:
+    """Return the campaign and, per measured request, what its time was spent on."""
+    spent: list[pd.DataFrame] = []
+
+    def look(tables: Tables) -> None:
+        pieces = breakdown(tables.steps(), scenario.topology)
+        spent.append(pieces[pieces.index >= scenario.warm_up])
+
+    with progress_bar("simulating", scenario.replications) as progress:
+        campaign = run_campaign(
+            scenario, Simulator(), advance=lambda: progress.advance(0), look=look  # type: ignore[arg-type]
+        )
+    return campaign, pd.concat(spent, ignore_index=True).fillna(0.0)
+
+
+def _mean_and_tail(spent: pd.DataFrame, tail_s: float) -> pd.DataFrame:
+    """Return the mean seconds per kind over all requests and over those of ``tail_s`` or more."""
+    latency_s = spent.sum(axis=1)
+    slowest = spent[latency_s >= min(tail_s, latency_s.max())]
+    table = pd.DataFrame({"mean": spent.mean(), "slowest": slowest.mean()})
+    return table.sort_values("mean", ascending=False)
+
+
+_WORDS = {
+    Answer.HOLDS: "HOLDS",
+    Answer.MISSED: "DOES NOT HOLD",
+    Answer.UNDECIDED: "CANNOT BE SAID: too few samples",
+}
+
+
+def _print(
+    scenario: Scenario, deadline_s: float, quantile: float, verdict: Verdict, spent_ms: pd.DataFrame
+) -> None:
+    screen = console()
+    met, at = verdict.met, verdict.quantile_s
+    screen.print(f"{deadline_s * 1e3:g} ms at quantile {quantile:g}: {_WORDS[verdict.answer]}")
+    screen.print(
+        f"  {scenario.name} under {scenario.policy_name}: {met.mean:.2%} of {verdict.samples} "
+        f"requests met it (bounds {met.low:.2%} to {met.high:.2%}); "
+        f"latency there {at.mean * 1e3:.0f} ms ({at.low * 1e3:.0f} to {at.high * 1e3:.0f})"
+    )
+    if verdict.answer is Answer.UNDECIDED:
+        screen.print(
+            f"  at least {verdict.samples_needed} requests are needed, more where some miss; "
+            "use --set replications=… or --set workload.requests=…"
+        )
+    table = Table(title="What the time goes to, ms on the critical path")
+    table.add_column("step")
+    table.add_column("mean", justify="right")
+    table.add_column("slowest requests", justify="right")
+    for what, row in spent_ms.iterrows():
+        table.add_row(str(what), f"{row['mean']:.1f}", f"{row['slowest']:.1f}")
+    table.add_section()
+    totals = spent_ms.sum()
+    table.add_row("total", f"{totals['mean']:.1f}", f"{totals['slowest']:.1f}")
+    screen.print(table)
+
+
+def _as_json(
+    scenario: Scenario, deadline_s: float, quantile: float, verdict: Verdict, spent_ms: pd.DataFrame
+) -> dict[str, Any]:
+    return {
+        "scenario": scenario.name,
+        "policy": scenario.policy_name,
+        "deadline_s": deadline_s,
+        "quantile": quantile,
+        "answer": verdict.answer.name.lower(),
+        "met": {"mean": verdict.met.mean, "low": verdict.met.low, "high": verdict.met.high},
+        "quantile_s": verdict.quantile_s.mean,
+        "samples": verdict.samples,
+        "spent_ms": spent_ms.to_dict(orient="index"),
+    }

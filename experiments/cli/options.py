@@ -1,0 +1,61 @@
+"""Options that several commands share, and how the program shows that it is at work."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from sim.errors import ScenarioError
+from topologies.documents import parse_quantity
+from topologies.errors import TopologyError
+
+ScenarioName = Annotated[
+    str, typer.Argument(metavar="SCENARIO", help="Name of a shipped scenario, or a .yaml file.")
+]
+PolicySpecs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--policy",
+        help="NAME[:key=value,…] or file.py:Class; may be repeated; 'all' for every shipped one.",
+    ),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change the scenario, e.g. replications=3."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+NARROWEST = 120
+"""Columns that a table needs; a terminal that has fewer wraps it."""
+
+
+def console() -> Console:
+    """Return a console on standard output that is never too narrow when it is no terminal."""
+    plain = Console()
+    return plain if plain.is_terminal else Console(width=max(plain.width, NARROWEST))
+
+
+@contextmanager
+def progress_bar(title: str, total: int) -> Iterator[Progress]:
+    """Show progress on standard error while the block runs, on a terminal only.
+
+    Yields rich's progress with one task, whose number is 0.
+    """
+    terminal = Console(stderr=True)
+    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(
+        *columns, console=terminal, transient=True, disable=not terminal.is_terminal
+    ) as progress:
+        progress.add_task(title, total=total)
+        yield progress
+
+
+def duration_s(text: str, option: str) -> float:
+    """Return the seconds in ``text``; a bare number is an error that names the option."""
+    try:
+        return parse_quantity(text, "duration")
+    except TopologyError as error:
+        raise ScenarioError(f"{option}: {error}") from None

@@ -1,0 +1,128 @@
+"""What a scenario file may say, as pydantic models; its JSON Schema is `schema.json` beside this.
+
+A document holds names and numbers as the user wrote them; `experiments.scenarios.loader` turns
+it into a `sim.runner.Scenario`.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from topologies.documents import Seconds
+from workloads.arrivals import Arrivals, Bursts, Camera, Poisson
+from workloads.catalogue import workload_named
+from workloads.images import Image
+from workloads.replay import Replay
+from workloads.workload import Workload
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CameraDocument(_Document):
+    """A frame every ``1 / rate_per_s`` seconds, each late by up to ``jitter``."""
+
+    kind: Literal["camera"]
+    rate_per_s: float
+    jitter: Seconds = 0.0
+
+    def build(self, folder: Path) -> Arrivals:
+        """Return the arrival process."""
+        del folder
+        return Camera(self.rate_per_s, self.jitter)
+
+
+class PoissonDocument(_Document):
+    """Independent arrivals."""
+
+    kind: Literal["poisson"]
+    rate_per_s: float
+
+    def build(self, folder: Path) -> Arrivals:
+        """Return the arrival process."""
+        del folder
+        return Poisson(self.rate_per_s)
+
+
+class BurstsDocument(_Document):
+    """A calm and a busy state, each with Poisson arrivals, of exponential duration."""
+
+    kind: Literal["bursts"]
+    low_per_s: float
+    high_per_s: float
+    mean_low: Seconds
+    mean_high: Seconds
+
+    def build(self, folder: Path) -> Arrivals:
+        """Return the arrival process."""
+        del folder
+        return Bursts(self.low_per_s, self.high_per_s, self.mean_low, self.mean_high)
+
+
+class ReplayDocument(_Document):
+    """Arrival times in seconds from a file, one per line; ``path`` is relative to the scenario."""
+
+    kind: Literal["replay"]
+    path: Path
+
+    def build(self, folder: Path) -> Arrivals:
+        """Return the arrival process."""
+        return Replay(folder / self.path)
+
+
+class ImageDocument(_Document):
+    """The picture as it is captured."""
+
+    width_px: int = Image().width_px
+    height_px: int = Image().height_px
+    encoding: str = Image().encoding
+
+
+class WorkloadDocument(_Document):
+    """Which model, on which input, how often, and how many requests in one replication."""
+
+    model: str
+    arrivals: Annotated[
+        CameraDocument | PoissonDocument | BurstsDocument | ReplayDocument,
+        Field(discriminator="kind"),
+    ]
+    requests: int = Field(ge=1)
+    image: ImageDocument = ImageDocument()
+    prompts: int = Field(default=1, ge=1)
+    precision: str = "fp16"
+    pixel_encoding: str = "raw"
+
+    def build(self, folder: Path) -> Workload:
+        """Return the workload; paths in it are relative to ``folder``."""
+        return workload_named(
+            self.model,
+            self.arrivals.build(folder),
+            self.requests,
+            image=Image(self.image.width_px, self.image.height_px, self.image.encoding),
+            prompts=self.prompts,
+            precision=self.precision,
+            pixel_encoding=self.pixel_encoding,
+        )
+
+
+class ScenarioDocument(_Document):
+    """One scenario, as written.
+
+    ``topology`` is the name of a shipped one or a path relative to the scenario's file;
+    ``policy`` as in `sim.policies.registry`; ``origins`` default to every sensor, or to every
+    edge where there is no sensor; ``warm_up`` requests of each replication are not counted;
+    ``view_age`` is how old the policy's view of the world is.
+    """
+
+    description: str = ""
+    topology: str
+    workload: WorkloadDocument
+    policy: str = "sharded/deferred"
+    origins: tuple[str, ...] = ()
+    deadline: Seconds
+    seed: int = Field(default=0, ge=0)
+    replications: int = Field(default=10, ge=1)
+    warm_up: int = Field(default=0, ge=0)
+    view_age: Seconds = 0.0

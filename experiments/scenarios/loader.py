@@ -1,0 +1,114 @@
+"""From a scenario's name or file to a `sim.runner.Scenario`."""
+
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from experiments.scenarios.document import ScenarioDocument
+from sim.errors import ScenarioError
+from sim.policies.registry import policy_named
+from sim.runner import Scenario
+from topologies.documents import parse, read_document
+from topologies.errors import suggestion
+from topologies.shipped import load as load_topology
+from topologies.shipped import shipped_names as shipped_topologies
+from topologies.topology import Topology
+
+_SHIPPED = Path(str(resources.files("experiments.scenarios")))
+
+
+def shipped_scenarios() -> tuple[str, ...]:
+    """Return the names of the scenarios that ship with Tessera."""
+    return tuple(sorted(path.stem for path in _SHIPPED.glob("*.yaml")))
+
+
+def scenario_path(name_or_path: str) -> Path:
+    """Return the file of a shipped scenario or of the user's own.
+
+    Raises `ScenarioError` with the nearest name where there is none.
+    """
+    path = Path(name_or_path)
+    if path.suffix in {".yaml", ".yml", ".json"}:
+        return path
+    if name_or_path not in shipped_scenarios():
+        raise ScenarioError(
+            f"scenario {name_or_path!r} is unknown; {suggestion(name_or_path, shipped_scenarios())}"
+            " (or give the path of a .yaml file)"
+        )
+    return _SHIPPED / f"{name_or_path}.yaml"
+
+
+def read_scenario(path: Path, settings: Sequence[str] = ()) -> ScenarioDocument:
+    """Return the document in ``path``, changed by ``settings`` of the form ``key.key=value``.
+
+    Raises `topologies.errors.TopologyError` for a file that cannot be read or does not fit, and
+    `ScenarioError` for a setting that is none.
+    """
+    data = read_document(path)
+    if not isinstance(data, dict):
+        raise ScenarioError(f"{path}: holds no mapping; see 'tessera list scenarios' for examples")
+    for setting in settings:
+        _apply(data, setting)
+    return parse(ScenarioDocument, data, path.name + (" with --set" if settings else ""))
+
+
+def build(document: ScenarioDocument, path: Path, policy: str = "") -> Scenario:
+    """Return the scenario that ``document``, found in ``path``, describes.
+
+    ``policy`` takes the place of the document's own where it is given.
+    """
+    topology = _topology(document.topology, path.parent)
+    name = policy or document.policy
+    return Scenario(
+        name=path.stem,
+        topology=topology,
+        workload=document.workload.build(path.parent),
+        policy=policy_named(name),
+        policy_name=name,
+        origins=document.origins or _default_origins(topology),
+        deadline_s=document.deadline,
+        seed=document.seed,
+        replications=document.replications,
+        warm_up=document.warm_up,
+        view_age_s=document.view_age,
+    )
+
+
+def load(name_or_path: str, settings: Sequence[str] = (), policy: str = "") -> Scenario:
+    """Return the scenario of that name or file, changed by ``settings``, under ``policy``.
+
+    >>> load("jetson-16-clouds", ["workload.requests=100", "warm_up=0"]).workload.requests
+    100
+    """
+    path = scenario_path(name_or_path)
+    return build(read_scenario(path, settings), path, policy)
+
+
+def _apply(data: dict[str, Any], setting: str) -> None:
+    key, equals, text = setting.partition("=")
+    if not equals or not key:
+        raise ScenarioError(f"--set {setting!r}: write it as key=value, e.g. workload.requests=100")
+    *outer, last = key.split(".")
+    for word in outer:
+        data = data.setdefault(word, {})
+        if not isinstance(data, dict):
+            raise ScenarioError(f"--set {setting!r}: {word!r} holds a value, not further keys")
+    try:
+        data[last] = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ScenarioError(f"--set {setting!r}: {text!r} is no value; quote it") from None
+
+
+def _topology(name: str, folder: Path) -> Topology:
+    if name in shipped_topologies():
+        return load_topology(name)
+    local = folder / name
+    return load_topology(str(local) if local.exists() else name)
+
+
+def _default_origins(topology: Topology) -> tuple[str, ...]:
+    sensors = tuple(node.name for node in topology.nodes if node.role == "sensor")
+    return sensors or tuple(node.name for node in topology.nodes if node.role == "edge")

@@ -1,0 +1,389 @@
+"""Max-min fair levels, kept right while flows come and go.
+
+**Who shares what.** Flows on one route have one *level* (rate per unit of weight) and form a
+`Bundle`. Each bundle has a bottleneck: a full link on its route where no flow has a higher level.
+All bundles with the same bottleneck have the same level, that of the link; so a level, a clock of
+virtual work and a heap of finish marks are kept per link, not per flow or bundle, and a flow that
+joins or leaves changes one number. A `Share` is what one bottleneck's bundles weigh on one link.
+
+**What makes the levels right.** An allocation is max-min fair if and only if it is feasible and
+each bundle has a bottleneck (Bertsekas and Gallager, *Data Networks*, 2nd ed., section 6.5.2).
+Link by link that reads: a link that is a bottleneck gives its own bundles equal levels of what the
+others leave, and no other bundle on it has a higher level; a link that is none carries no more
+than its capacity. `Allocator.settle` checks every link whose inputs changed, and where a link
+finds a higher level than its own, or is overfull, it *captures* the bundles with the highest
+levels. It ends when no link objects. Levels then are the ones `sim.engine.sharing` defines; should
+captures ever go in circles, that module is asked.
+
+**What need not be checked.** While no level on a link exceeds capacity / weight, the link cannot
+be full. A *quiet* link promises a lower bound of that, every bottleneck keeps a ceiling below the
+promises of the quiet links its bundles cross, and only a level that passes its ceiling looks at
+them again. The other links are *loud*: all whose bundles cross them tell them of each change.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING
+
+from sim.engine.sharing import fill
+
+if TYPE_CHECKING:
+    from sim.engine.network import Flow
+
+_DUST = 1e-6  # a weight this small beside one just taken off may be rounding
+_TIE = 1.0 + 1e-12  # levels closer than this are equal
+_CAUTION = 0.75  # a quiet link's promise, relative to capacity / weight
+_CALM = 0.6  # a loud link falls quiet below this part of what it would promise
+
+
+class Share:
+    """What the bundles governed by one link weigh on another, or on that link itself."""
+
+    __slots__ = ("bundles", "governor", "link", "weight")
+
+    def __init__(self, link: "Link", governor: "Link") -> None:
+        self.link = link
+        self.governor = governor
+        self.weight = 0.0
+        self.bundles: dict[Bundle, None] = {}
+
+    def weigh(self) -> float:
+        """Add up the weight afresh, so that it is exactly 0 when no flow is left."""
+        self.weight = sum(bundle.weight for bundle in self.bundles)
+        return self.weight
+
+
+class Link:
+    """A directed link, and the state of the bundles whose bottleneck it is.
+
+    ``work`` is the virtual work (bytes per unit of weight) its bundles' flows have received up to
+    ``since_s``, growing at ``level``; ``heap`` holds one entry (finish mark in work, sequence,
+    bundle) per bundle, stale where the sequence is not the bundle's.
+    """
+
+    __slots__ = (
+        "capacity",
+        "ceiling",
+        "dirty",
+        "due_s",
+        "heap",
+        "index",
+        "known",
+        "level",
+        "loud",
+        "own",
+        "promise",
+        "shares",
+        "since_s",
+        "ticket",
+        "watched",
+        "weight",
+        "work",
+    )
+
+    def __init__(self, index: int, capacity_bytes_per_s: float) -> None:
+        self.index = index
+        self.capacity = capacity_bytes_per_s
+        self.weight = 0.0
+        self.own = Share(self, self)
+        self.known: dict[Link, Share] = {self: self.own}
+        self.shares: dict[Link, Share] = {}  # those of `known` that weigh something
+        self.dirty = False
+        self.loud = False
+        self.promise = 0.0
+        self.level = 0.0
+        self.work = 0.0
+        self.since_s = 0.0
+        self.heap: list[tuple[float, int, Bundle]] = []
+        self.ceiling = float("inf")
+        self.watched: dict[Link, None] = {}
+        self.ticket = -1
+        self.due_s = float("inf")
+
+    def advance(self, now_s: float) -> None:
+        """Bring ``work`` up to ``now_s``."""
+        self.work += self.level * (now_s - self.since_s)
+        self.since_s = now_s
+
+
+class Bundle:
+    """The flows on one route.
+
+    ``heap`` holds (finish mark, sequence, flow), marks counted in work since ``origin`` on the
+    bottleneck's clock; its first flow is never a cancelled one. ``head`` is the sequence of the
+    bundle's entry in the bottleneck's heap.
+    """
+
+    __slots__ = ("bottleneck", "count", "ended_bytes", "head", "heap", "origin", "shares", "weight")
+
+    def __init__(self, links: Sequence[Link]) -> None:
+        guess = min(links, key=lambda link: link.capacity / (link.weight + 1.0))
+        self.bottleneck = guess
+        self.shares = [_share(link, guess) for link in links]
+        self.count = 0
+        self.weight = 0.0
+        self.ended_bytes = 0.0
+        self.heap: list[tuple[float, int, Flow]] = []
+        self.head = -1
+        self.origin = 0.0
+        for share in self.shares:
+            share.bundles[self] = None
+
+
+def _share(link: Link, governor: Link) -> Share:
+    share = link.known.get(governor)
+    if share is None:
+        share = link.known[governor] = Share(link, governor)
+    return share
+
+
+class Allocator:
+    """Keeps the levels of all links max-min fair."""
+
+    def __init__(self, links: Sequence[Link]) -> None:
+        self._links = links
+        self._dirty: deque[Link] = deque()
+        self._sequence = 0
+        self.hastened: dict[Link, None] = {}
+        self.refills = 0
+
+    def add(self, bundle: Bundle, weight: float) -> None:
+        """Let a flow of ``weight`` join ``bundle``."""
+        bundle.count += 1
+        bundle.weight += weight
+        for share in bundle.shares:
+            link = share.link
+            link.weight += weight
+            if share.weight:
+                share.weight += weight
+            else:
+                share.weight = weight
+                self._activate(share)
+            if not link.dirty and (link.loud or link.weight * link.promise > link.capacity):
+                link.dirty = True
+                self._dirty.append(link)
+
+    def remove(self, bundle: Bundle, weight: float) -> None:
+        """Let a flow of ``weight`` leave ``bundle``."""
+        bundle.count -= 1
+        bundle.weight = bundle.weight - weight if bundle.count else 0.0
+        for share in bundle.shares:
+            link = share.link
+            link.weight -= weight
+            if link.own.weight and not link.dirty:
+                link.dirty = True
+                self._dirty.append(link)
+            left = share.weight = share.weight - weight
+            if left < _DUST * weight and not share.weigh():
+                self._deactivate(share)
+                if not link.shares:
+                    link.weight = 0.0
+
+    def mark(self, link: Link) -> None:
+        """Note that ``link`` has to be looked at."""
+        if not link.dirty:
+            link.dirty = True
+            self._dirty.append(link)
+
+    def enter_head(self, bundle: Bundle) -> None:
+        """Enter the bundle's first flow in its bottleneck's heap."""
+        self._sequence = bundle.head = self._sequence + 1
+        link = bundle.bottleneck
+        heappush(link.heap, (bundle.heap[0][0] + bundle.origin, bundle.head, bundle))
+        if link.heap[0][1] == bundle.head:
+            self.hastened[link] = None
+
+    def settle(self, now_s: float) -> None:
+        """Make all levels right.
+
+        ``hastened`` then holds the links whose next finish may come sooner than it was to.
+        """
+        dirty = self._dirty
+        patience = 1000 + 10 * len(self._links)
+        while dirty:
+            link = dirty.pop()
+            link.dirty = False
+            self._relevel(link, now_s)
+            patience -= 1
+            if not patience:
+                self._refill(now_s)
+
+    def _relevel(self, link: Link, now_s: float) -> None:
+        """Give the link's own bundles what the others leave, or capture some of the others."""
+        rest, top = link.capacity, 0.0
+        for governor, share in link.shares.items():
+            if governor is not link:
+                level = governor.level
+                rest -= share.weight * level
+                if level > top:
+                    top = level
+        own = link.own.weight
+        if own:
+            level = rest / own
+            if top > level * _TIE:
+                level = self._capture(link, rest, now_s)
+            if level != link.level:
+                self._set_level(link, level, now_s)
+        elif rest < link.capacity * (1.0 - _TIE):
+            self._set_level(link, self._capture(link, rest, now_s), now_s)
+        elif link.weight:
+            self._reconsider(link, top)
+
+    def _capture(self, link: Link, rest: float, now_s: float) -> float:
+        """Capture the bundles with the highest levels until none is above the link's level.
+
+        ``rest`` is what the others leave. Returns the level.
+        """
+        weight = link.own.weight
+        rivals = [share for governor, share in link.shares.items() if governor is not link]
+        rivals.sort(key=lambda share: share.governor.level, reverse=True)
+        for share in rivals:
+            level = share.governor.level
+            if weight and level * weight <= rest * _TIE:
+                break
+            rest += share.weight * level
+            weight += share.weight
+            for bundle in list(share.bundles):
+                if bundle.count:
+                    self._move(bundle, link, now_s)
+        left = link.capacity - sum(
+            share.weight * governor.level
+            for governor, share in link.shares.items()
+            if governor is not link
+        )
+        return max(left, 0.0) / link.own.weight
+
+    def _move(self, bundle: Bundle, target: Link, now_s: float) -> None:
+        """Make ``target`` the bundle's bottleneck; its flows keep the work they have."""
+        source = bundle.bottleneck
+        source.advance(now_s)
+        target.advance(now_s)
+        received = source.work - bundle.origin
+        bundle.bottleneck = target
+        bundle.origin = target.work - received
+        for index, old in enumerate(bundle.shares):
+            link = old.link
+            if link.own.weight and link is not target:
+                self.mark(link)
+            del old.bundles[bundle]
+            old.weight -= bundle.weight
+            if old.weight < _DUST * bundle.weight and not old.weigh():
+                self._deactivate(old)
+            new = bundle.shares[index] = _share(link, target)
+            new.bundles[bundle] = None
+            if new.weight:
+                new.weight += bundle.weight
+            else:
+                new.weight = bundle.weight
+                self._activate(new)
+        self.enter_head(bundle)
+
+    def _set_level(self, link: Link, level: float, now_s: float) -> None:
+        link.advance(now_s)
+        if 0.0 < level <= link.level:
+            falls = True
+        else:
+            falls = False
+            self.hastened[link] = None
+        link.level = level
+        for crossed in link.watched:
+            if not crossed.dirty and not (falls and not crossed.own.weight):
+                crossed.dirty = True
+                self._dirty.append(crossed)
+        if level > link.ceiling:
+            self._look_around(link)
+
+    def _look_around(self, governor: Link) -> None:
+        """Find the quiet links that the governor's level might fill, and a new ceiling."""
+        governor.ceiling = float("inf")
+        crossed = {
+            share.link: None for bundle in governor.own.bundles if bundle.count
+            for share in bundle.shares if not share.link.loud
+        }  # fmt: skip
+        for link in crossed:
+            link.promise = max(link.promise, _CAUTION * link.capacity / link.weight)
+            if link.promise < governor.level:
+                self._raise_voice(link)
+                self.mark(link)
+            elif link.promise < governor.ceiling:
+                governor.ceiling = link.promise
+
+    def _activate(self, share: Share) -> None:
+        """Take up a share that begins to weigh something."""
+        link, governor = share.link, share.governor
+        link.shares[governor] = share
+        if governor is link:
+            if not link.loud:
+                self._raise_voice(link)
+        elif link.loud:
+            governor.watched[link] = None
+        else:
+            link.promise = max(link.promise, _CAUTION * link.capacity / link.weight)
+            if link.promise < governor.level:
+                self._raise_voice(link)
+                self.mark(link)
+            elif link.promise < governor.ceiling:
+                governor.ceiling = link.promise
+
+    def _deactivate(self, share: Share) -> None:
+        """Drop a share that weighs nothing any more; a governor of nothing starts afresh."""
+        link, governor = share.link, share.governor
+        del link.shares[governor]
+        if governor is link:
+            link.level = link.work = 0.0
+            link.ceiling = float("inf")
+            link.heap.clear()
+            self.hastened[link] = None
+        elif link.loud:
+            del governor.watched[link]
+
+    def _raise_voice(self, link: Link) -> None:
+        """Make ``link`` loud: every governor of a share tells it of each change."""
+        link.loud = True
+        link.promise = 0.0
+        for governor in link.shares:
+            if governor is not link:
+                governor.watched[link] = None
+
+    def _reconsider(self, link: Link, top: float) -> None:
+        """Renew the promise of a link that is no bottleneck, or make it loud.
+
+        ``top`` is the highest level on it.
+        """
+        promise = _CAUTION * link.capacity / link.weight
+        if link.loud and top > promise * _CALM:
+            return
+        if top > promise:
+            self._raise_voice(link)
+            return
+        for governor in link.shares:
+            if link.loud:
+                del governor.watched[link]
+            governor.ceiling = min(governor.ceiling, promise)
+        link.loud = False
+        link.promise = promise
+
+    def _refill(self, now_s: float) -> None:
+        """Compute all levels from scratch, by the specification."""
+        self.refills += 1
+        self._forget()
+        bundles = list(
+            dict.fromkeys(b for link in self._links for b in link.own.bundles if b.count)
+        )
+        routes = [[share.link.index for share in bundle.shares] for bundle in bundles]
+        weights = [bundle.weight for bundle in bundles]
+        capacities = [link.capacity for link in self._links]
+        levels, full = fill(routes, weights, capacities)
+        for bundle, index in zip(bundles, full, strict=True):
+            if bundle.bottleneck is not self._links[index]:
+                self._move(bundle, self._links[index], now_s)
+        for bundle, level in zip(bundles, levels, strict=True):
+            self._set_level(bundle.bottleneck, level, now_s)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Look at no link that was marked."""
+        for link in self._dirty:
+            link.dirty = False
+        self._dirty.clear()

@@ -1,0 +1,284 @@
+"""The network: flows that share directed links max-min fairly, in simulated time.
+
+A flow first waits out its propagation delay, occupying nothing, then shares the links of its
+route until its bytes have passed. `sim.engine.fairness` knows how fast; this module knows when.
+
+Time is *virtual work* here. A link that is a bottleneck counts the bytes that one unit of weight
+has received from it; a flow that joins when the count is ``w`` ends when it reaches
+``w + size / weight``, whatever happens to the level in between. So a change of level moves no
+flow's mark: it moves the time at which the first mark is reached, and that is the only time the
+clock has to know. It may ring too early (the level fell since): then the link sets it anew.
+"""
+
+from collections.abc import Callable, Sequence
+from heapq import heappop, heappush
+from itertools import count
+from typing import Any, TypeVar
+
+from sim.engine.clock import Clock
+from sim.engine.fairness import Allocator, Bundle, Link
+
+T = TypeVar("T")
+
+_NEVER = float("inf")
+_ROUNDING = 1e-15  # relative; marks this close are reached together
+
+
+class Flow:
+    """A transfer under way: what `Network.start` returns, for `Network.rate` and ``cancel``.
+
+    ``mark`` is its finish on its bundle's count of work; ``ticket`` the pending call while it
+    waits for its delay, -1 otherwise. It is ``over`` when done or cancelled.
+    """
+
+    __slots__ = ("argument", "bundle", "done", "mark", "over", "size_bytes", "ticket", "weight")
+
+    def __init__(
+        self,
+        bundle: Bundle | None,
+        size_bytes: float,
+        weight: float,
+        done: Callable[[Any], object],
+        argument: object,
+    ) -> None:
+        self.bundle = bundle
+        self.size_bytes = size_bytes
+        self.weight = weight
+        self.done = done
+        self.argument = argument
+        self.mark = _NEVER
+        self.ticket = -1
+        self.over = False
+
+
+class Network:
+    """Directed channels, by index, and the flows on them.
+
+    >>> clock = Clock()
+    >>> network = Network(clock, [10.0, 10.0])
+    >>> def done(name):
+    ...     print(name, clock.now)
+    >>> _ = network.start((0, 1), 100.0, 0.0, done, "long")
+    >>> _ = network.start((1,), 100.0, 1.0, done, "late")
+    >>> clock.run()
+    long 19.0
+    late 20.0
+    """
+
+    def __init__(self, clock: Clock, capacities_bytes_per_s: Sequence[float]) -> None:
+        self._clock = clock
+        self._links = [
+            Link(index, _checked_capacity(index, capacity))
+            for index, capacity in enumerate(capacities_bytes_per_s)
+        ]
+        self._allocator = Allocator(self._links)
+        self._bundles: dict[tuple[int, ...], Bundle] = {}
+        self._unsettled = False
+        self._sequence = count()
+
+    def start(
+        self,
+        route: tuple[int, ...],
+        size_bytes: float,
+        delay_s: float,
+        done: Callable[[T], object],
+        argument: T,
+        weight: float = 1.0,
+    ) -> Flow:
+        """Send ``size_bytes`` along ``route``; ``done(argument)`` is called when the last arrived.
+
+        The flow waits ``delay_s`` (one-way propagation, all links together), then shares each
+        channel in proportion to its ``weight``. With no bytes or an empty route the delay is all
+        it takes. ``done`` is never called before ``start`` has returned. Raises ``ValueError``
+        for a negative or infinite size or delay, a weight that is not positive, a channel that
+        does not exist or occurs twice.
+        """
+        if not (0.0 <= size_bytes < _NEVER and 0.0 <= delay_s < _NEVER and 0.0 < weight < _NEVER):
+            raise ValueError(
+                f"size_bytes is {size_bytes}, delay_s {delay_s}, weight {weight}: "
+                "all must be finite, the first two at least 0, the weight above 0"
+            )
+        if route and size_bytes:
+            bundle = self._bundles.get(route) or self._new_bundle(route)
+            flow = Flow(bundle, size_bytes, weight, done, argument)
+            if delay_s:
+                flow.ticket = self._clock.at(self._clock.now + delay_s, self._join, flow)
+            else:
+                self._join(flow)
+        else:
+            flow = Flow(None, size_bytes, weight, done, argument)
+            flow.ticket = self._clock.at(self._clock.now + delay_s, self._arrive, flow)
+        return flow
+
+    def cancel(self, flow: Flow) -> bool:
+        """Stop ``flow``; ``done`` is not called. Return false if it was over already."""
+        if flow.over:
+            return False
+        flow.over = True
+        if flow.ticket >= 0:
+            self._clock.cancel(flow.ticket)
+        elif flow.bundle is not None:
+            self._leave(flow, flow.bundle)
+        return True
+
+    def set_capacity(self, channel: int, bytes_per_s: float) -> None:
+        """Change a channel's capacity from this instant on; 0 stops its flows until it rises."""
+        link = self._links[channel]
+        link.capacity = _checked_capacity(channel, bytes_per_s)
+        self._allocator.mark(link)
+        self._settle_soon()
+
+    def rate(self, flow: Flow) -> float:
+        """Return the flow's rate in bytes per second, 0 while it waits or once it is over."""
+        if flow.over or flow.ticket >= 0 or flow.bundle is None:
+            return 0.0
+        self._settle()
+        return flow.bundle.bottleneck.level * flow.weight
+
+    @property
+    def active_flows(self) -> list[int]:
+        """The number of flows that share each channel now."""
+        counts = [0] * len(self._links)
+        for route, bundle in self._bundles.items():
+            if bundle.count:
+                for channel in route:
+                    counts[channel] += bundle.count
+        return counts
+
+    @property
+    def carried_bytes(self) -> list[float]:
+        """The bytes that each channel has carried so far, cancelled flows' included."""
+        carried = [0.0] * len(self._links)
+        for route, bundle in self._bundles.items():
+            total = bundle.ended_bytes + sum(
+                self._received_bytes(flow, bundle) for _, _, flow in bundle.heap if not flow.over
+            )
+            for channel in route:
+                carried[channel] += total
+        return carried
+
+    def _new_bundle(self, route: tuple[int, ...]) -> Bundle:
+        if min(route) < 0 or max(route) >= len(self._links) or len(set(route)) < len(route):
+            raise ValueError(
+                f"route {route} must name channels from 0 to {len(self._links) - 1}, none twice"
+            )
+        bundle = self._bundles[route] = Bundle([self._links[channel] for channel in route])
+        return bundle
+
+    def _join(self, flow: Flow) -> None:
+        """Let a flow whose delay is over share its route from now on."""
+        flow.ticket = -1
+        bundle = flow.bundle
+        assert bundle is not None
+        bottleneck = bundle.bottleneck
+        bottleneck.advance(self._clock.now)
+        if not bundle.count:
+            bundle.origin = bottleneck.work
+        self._allocator.add(bundle, flow.weight)
+        flow.mark = bottleneck.work - bundle.origin + flow.size_bytes / flow.weight
+        heappush(bundle.heap, (flow.mark, next(self._sequence), flow))
+        if bundle.heap[0][2] is flow:
+            self._allocator.enter_head(bundle)
+        if not self._unsettled:
+            self._settle_soon()
+
+    def _leave(self, flow: Flow, bundle: Bundle) -> None:
+        """Take a cancelled flow out of its bundle."""
+        bundle.bottleneck.advance(self._clock.now)
+        bundle.ended_bytes += self._received_bytes(flow, bundle)
+        if bundle.heap[0][2] is flow:
+            self._drop_head(bundle)
+        self._allocator.remove(bundle, flow.weight)
+        self._settle_soon()
+
+    def _received_bytes(self, flow: Flow, bundle: Bundle) -> float:
+        bottleneck = bundle.bottleneck
+        work = bottleneck.work + bottleneck.level * (self._clock.now - bottleneck.since_s)
+        left = (flow.mark - (work - bundle.origin)) * flow.weight
+        return min(max(flow.size_bytes - left, 0.0), flow.size_bytes)
+
+    def _arrive(self, flow: Flow) -> None:
+        flow.over = True
+        flow.done(flow.argument)
+
+    def _settle_soon(self) -> None:
+        if not self._unsettled:
+            self._unsettled = True
+            self._clock.soon(Network._settle, self)
+
+    def _settle(self) -> None:
+        """Make levels right after all changes of this instant, and the clock ring in time."""
+        if not self._unsettled:
+            return
+        self._unsettled = False
+        now_s = self._clock.now
+        self._allocator.settle(now_s)
+        hastened = self._allocator.hastened
+        for link in hastened:
+            self._set_alarm(link, now_s)
+        hastened.clear()
+
+    def _set_alarm(self, link: Link, now_s: float) -> None:
+        """Have `_ring` called no later than the first finish on ``link``."""
+        heap = link.heap
+        while heap and heap[0][2].head != heap[0][1]:
+            heappop(heap)
+        due_s = _NEVER
+        if heap and link.level > 0.0:
+            work = link.work + link.level * (now_s - link.since_s)
+            due_s = now_s + max(heap[0][0] - work, 0.0) / link.level
+        if link.ticket >= 0:
+            if link.due_s <= due_s < _NEVER:
+                return
+            self._clock.cancel(link.ticket)
+            link.ticket = -1
+        if due_s < _NEVER:
+            link.due_s = due_s
+            link.ticket = self._clock.at(due_s, self._ring, link)
+
+    def _ring(self, link: Link) -> None:
+        """Finish the flows of ``link`` whose marks are reached."""
+        link.ticket = -1
+        now = self._clock.now
+        link.advance(now)
+        heap = link.heap
+        reached = link.work + _ROUNDING * (link.work + link.level * now)
+        ended = []
+        while heap and heap[0][0] <= reached:
+            _, sequence, bundle = heap[0]
+            if bundle.head == sequence:
+                flow = bundle.heap[0][2]
+                flow.over = True
+                bundle.ended_bytes += flow.size_bytes
+                ended.append(flow)
+                self._drop_head(bundle)
+                self._allocator.remove(bundle, flow.weight)
+            else:
+                heappop(heap)
+        self._allocator.hastened[link] = None
+        if not ended:
+            self._set_alarm(link, now)
+            return
+        if not self._unsettled:
+            self._settle_soon()
+        for flow in ended:
+            flow.done(flow.argument)
+
+    def _drop_head(self, bundle: Bundle) -> None:
+        """Remove the bundle's first flow, and the cancelled ones behind it."""
+        heap = bundle.heap
+        heappop(heap)
+        while heap and heap[0][2].over:
+            heappop(heap)
+        if heap:
+            self._allocator.enter_head(bundle)
+        else:
+            bundle.head = -1
+
+
+def _checked_capacity(channel: int, bytes_per_s: float) -> float:
+    if not 0.0 <= bytes_per_s < _NEVER:
+        raise ValueError(
+            f"channel {channel}: capacity is {bytes_per_s} bytes/s, but must be finite and >= 0"
+        )
+    return float(bytes_per_s)

@@ -1,0 +1,86 @@
+"""Where a request's trusted work runs and how its answer gets home: shared by all policies."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sim.errors import PolicyError
+from sim.plan import Plan, PlanBuilder
+from sim.policy import Estimates
+from topologies.topology import Node
+from workloads.stage import Model, Payload, Request, Stage
+
+
+class Job(NamedTuple):
+    """The part of a request that its plan depends on; equal jobs can share a plan."""
+
+    model: Model
+    origin: str
+
+
+def job_of(request: Request) -> Job:
+    """Return what to remember the request's plan by."""
+    return Job(request.model, request.origin)
+
+
+def edge_of(job: Job, world: Estimates, stages: Sequence[Stage], named: str = "") -> str:
+    """Return the trusted node that does the edge's work, ``stages``, for ``job``.
+
+    That is the node ``named``, where one is; else the origin, where its role is ``edge``; else
+    the trusted node that would have the work done first, the way there included.
+    """
+    if named:
+        return _named_edge(world, named)
+    if world.topology.node(job.origin).role == "edge":
+        return job.origin
+    candidates = [node.name for node in world.topology.trusted]
+    if not candidates:
+        raise PolicyError(
+            f"topology {world.topology.name!r} has no trusted node with a device; "
+            "add one, or use the policy 'offload'"
+        )
+    size_bytes = job.model.captured.fixed_bytes
+    return min(
+        candidates,
+        key=lambda name: (
+            world.transfer_s(job.origin, name, size_bytes) + world.seconds(tuple(stages), name)
+        ),
+    )
+
+
+def _named_edge(world: Estimates, named: str) -> str:
+    node = world.topology.node(named)
+    if not node.trusted or node.device is None:
+        raise PolicyError(f"edge: node {named!r} is not a trusted node with a device")
+    return named
+
+
+def clouds_of(world: Estimates) -> tuple[Node, ...]:
+    """Return the clouds that are not trusted, or raise where there are none."""
+    clouds = tuple(cloud for cloud in world.topology.clouds if not cloud.trusted)
+    if not clouds:
+        raise PolicyError(
+            f"topology {world.topology.name!r} has no untrusted cloud; add one, or use the policy 'local'"
+        )
+    return clouds
+
+
+def chain_stages(model: Model) -> tuple[Stage, ...]:
+    """Return the stages of the unsplit model, in order."""
+    return tuple(link.stage for link in model.chain)
+
+
+def chain_payloads(model: Model) -> tuple[Payload, ...]:
+    """Return what travels when the chain is cut before each stage, and at last the answer."""
+    return (model.model_input, *(link.output for link in model.chain))
+
+
+def fetch_to(builder: PlanBuilder, job: Job, edge: str) -> tuple[int, ...]:
+    """Bring the captured input to ``edge`` and prepare it there."""
+    arrived = builder.transfer(job.origin, edge, job.model.captured, "fp16", ())
+    return builder.compute(edge, (job.model.prepare,), arrived)
+
+
+def answer_from(builder: PlanBuilder, job: Job, node: str, after: tuple[int, ...]) -> Plan:
+    """Bring the answer from ``node`` to the origin and finish the plan."""
+    builder.transfer(node, job.origin, chain_payloads(job.model)[-1], "fp16", after)
+    return builder.build()

@@ -1,0 +1,82 @@
+"""What is run, and what runs it: `Scenario` and `Runner`."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from sim.cost import CostModel, Roofline
+from sim.errors import ScenarioError
+from sim.policy import Policy
+from sim.trace import Trace
+from topologies.topology import Topology
+from workloads.stage import Request
+from workloads.workload import Workload
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A world, what is asked of it, and who decides; nothing in it changes during a run.
+
+    Each of ``origins`` sends its own stream of requests. The first ``warm_up`` requests of a
+    replication count for no metric. ``view_age_s`` is how old the policy's view is when it
+    decides. Raises `ScenarioError` for impossible values.
+    """
+
+    name: str
+    topology: Topology
+    workload: Workload
+    policy: Policy
+    policy_name: str
+    origins: tuple[str, ...]
+    deadline_s: float
+    seed: int = 0
+    replications: int = 1
+    warm_up: int = 0
+    view_age_s: float = 0.0
+    cost: CostModel = Roofline()
+
+    def __post_init__(self) -> None:
+        self._require(len(self.origins) > 0, "origins", "name at least one node that captures input")
+        self._require(self.deadline_s > 0, "deadline", "give a positive duration, e.g. 320ms")
+        self._require(self.seed >= 0, "seed", "give a whole number that is not negative")
+        self._require(self.replications >= 1, "replications", "run at least one")
+        self._require(self.view_age_s >= 0, "view_age", "give a duration that is not negative")
+        self._require(
+            0 <= self.warm_up < self.workload.requests,
+            "warm_up",
+            f"leave some of the {self.workload.requests} requests to be measured",
+        )
+        for origin in self.origins:
+            if not self.topology.node(origin).trusted:
+                raise ScenarioError(
+                    f"scenario {self.name!r}: origins: node {origin!r} is not trusted; "
+                    "the input must come from a trusted node"
+                )
+
+    def requests(self, replication: int) -> tuple[Request, ...]:
+        """Return the requests of one replication: the same whatever the policy.
+
+        So policies are compared on common random numbers.
+        """
+        return self.workload.requests_from(self.origins, self.generator(replication))
+
+    def generator(self, replication: int) -> np.random.Generator:
+        """Return the random source of a replication's arrivals, spawned from the seed."""
+        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(replication,)))
+
+    def _require(self, condition: bool, field: str, remedy: str) -> None:  # noqa: FBT001
+        if not condition:
+            raise ScenarioError(f"scenario {self.name!r}: {field}: {remedy}")
+
+
+class Runner(Protocol):
+    """Executes a scenario; the simulator and the real runner are the two there are."""
+
+    def run(self, scenario: Scenario, replication: int = 0) -> Trace:
+        """Run one replication to its end and return its trace.
+
+        Raises `sim.errors.PolicyError` where the policy cannot serve a request, and
+        `sim.errors.PlanError` where its plan does not fit the topology.
+        """
+        ...

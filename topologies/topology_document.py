@@ -1,0 +1,148 @@
+"""What a topology file may say: nodes and links, or a builder and its parameters.
+
+These models are the boundary. They know keys, units and defaults, and turn into the values of
+`topology`, which know what fits together.
+"""
+
+from typing import Any, Self
+
+from pydantic import Field, model_validator
+
+from topologies.builders import BUILDERS, build, parameters_model
+from topologies.device import DeviceDocument, catalogue, device_named
+from topologies.documents import (
+    BitsPerS,
+    DocumentError,
+    JoulesPerBit,
+    Seconds,
+    Strict,
+    UsdPerByte,
+    key_of,
+    parse,
+)
+from topologies.errors import TopologyError
+from topologies.topology import Link, Node, Role, Topology, trusted_by_default
+
+
+class NodeDocument(Strict):
+    """A node; `device` is a name in the catalogue or a whole profile."""
+
+    name: str
+    role: Role
+    device: str | DeviceDocument | None = None
+    trusted: bool | None = Field(default=None, description="sensors and edges are, unless said")
+    provider: str = ""
+    region: str = ""
+    egress_usd_per_byte: UsdPerByte = 0.0
+
+    def node(self) -> Node:
+        """Return the node described."""
+        device = self.device
+        profile = device.device() if isinstance(device, DeviceDocument) else None
+        if isinstance(device, str):
+            profile = device_named(device)
+        trusted = trusted_by_default(self.role) if self.trusted is None else self.trusted
+        return Node(self.name, self.role, profile, trusted, self.provider, self.region,
+                    self.egress_usd_per_byte)  # fmt: skip
+
+    @classmethod
+    def of(cls, node: Node) -> Self:
+        """Return the document of a node; `node()` undoes it."""
+        values = {key_of(name): getattr(node, name) for name in cls.model_fields}
+        if node.trusted == trusted_by_default(node.role):
+            del values["trusted"]
+        if node.device:
+            shipped = catalogue().get(node.device.name) == node.device
+            values["device"] = node.device.name if shipped else DeviceDocument.of(node.device)
+        return cls.model_validate(values)
+
+
+class LinkDocument(Strict):
+    """A link; what `back_` keys leave out is the same both ways."""
+
+    source: str
+    target: str
+    rate_bits_per_s: BitsPerS
+    delay_s: Seconds = Field(description="one-way propagation")
+    back_rate_bits_per_s: BitsPerS | None = None
+    energy_j_per_bit: JoulesPerBit = 0.0
+    back_energy_j_per_bit: JoulesPerBit | None = None
+
+    def link(self) -> Link:
+        """Return the link described."""
+        return Link(**{name: getattr(self, name) for name in type(self).model_fields})
+
+    @classmethod
+    def of(cls, link: Link) -> Self:
+        """Return the document of a link; `link()` undoes it."""
+        return cls.model_validate({key_of(name): getattr(link, name) for name in cls.model_fields})
+
+
+class TopologyDocument(Strict):
+    """A topology: nodes and links, or a builder and its parameters."""
+
+    name: str
+    description: str = ""
+    nodes: tuple[NodeDocument, ...] = ()
+    links: tuple[LinkDocument, ...] = ()
+    builder: str | None = None
+    parameters: dict[str, Any] = Field(default={}, description="as the builder's, without units")
+
+    @model_validator(mode="after")
+    def _either(self) -> Self:
+        if self.builder and (self.nodes or self.links):
+            raise TopologyError("give a builder or nodes and links, not both")
+        if self.parameters and not self.builder:
+            raise TopologyError("parameters need a builder; name one")
+        if not self.builder and not self.nodes:
+            raise TopologyError("there are no nodes; list them or name a builder")
+        return self
+
+    def topology(self, place: str) -> Topology:
+        """Return the topology described; `place` names the document in errors."""
+        if self.builder:
+            built = build(self.builder, self.parameters, place)
+            return Topology(self.name, built.nodes, built.links, self.description)
+        nodes = tuple(node.node() for node in self.nodes)
+        links = tuple(link.link() for link in self.links)
+        return Topology(self.name, nodes, links, self.description)
+
+    @classmethod
+    def of(cls, topology: Topology) -> Self:
+        """Return the document of a topology, nodes and links written out."""
+        nodes = tuple(NodeDocument.of(node) for node in topology.nodes)
+        links = tuple(LinkDocument.of(link) for link in topology.links)
+        return cls(name=topology.name, description=topology.description, nodes=nodes, links=links)
+
+
+def topology_from(data: object, place: str) -> Topology:
+    """Return the topology that plain objects describe; `place` names their origin in errors.
+
+    Raises DocumentError: the objects describe no valid topology.
+    """
+    document = parse(TopologyDocument, data, place)
+    try:
+        return document.topology(place)
+    except DocumentError:
+        raise
+    except TopologyError as error:
+        raise DocumentError(f"{place}: {error}") from error
+
+
+def plain(topology: Topology) -> dict[str, Any]:
+    """Return the topology as plain objects, defaults left out; `topology_from` undoes it."""
+    document = TopologyDocument.of(topology)
+    return document.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of topology documents, each builder's parameters included."""
+    schema = TopologyDocument.model_json_schema()
+    schema["properties"]["builder"] = {"enum": sorted(BUILDERS)}
+    schema["allOf"] = []
+    for builder in sorted(BUILDERS):
+        parameters = parameters_model(builder).model_json_schema()
+        schema["$defs"] |= parameters.pop("$defs", {})
+        named = {"properties": {"builder": {"const": builder}}, "required": ["builder"]}
+        schema["allOf"].append({"if": named, "then": {"properties": {"parameters": parameters}}})
+    return schema

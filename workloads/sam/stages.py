@@ -1,0 +1,107 @@
+"""Stages of SAM at one precision: work of `workloads.sam.costs` with bytes instead of elements."""
+
+from functools import lru_cache
+
+from workloads.errors import WorkloadError
+from workloads.images import BYTES_PER_PIXEL, Image, encoding_named
+from workloads.sam import costs
+from workloads.sam.geometry import all_windows, shard_tokens
+from workloads.sam.variants import Variant
+from workloads.sam.work import Work
+from workloads.stage import Shard, Stage
+
+PRECISION_BYTES = {"fp32": 4, "tf32": 4, "bf16": 2, "fp16": 2, "fp8": 1, "int8": 1}
+"""Width of one number in memory at each precision of arithmetic."""
+
+
+def stage_of(
+    kind: str, work: Work, precision: str, blocks: tuple[int, ...] = (), shard: Shard = ()
+) -> Stage:
+    """Return ``work`` as a stage.
+
+    ``flops`` is two per multiply-accumulate. ``memory_bytes`` is every parameter once and every
+    counted activation (the inputs and outputs of each matrix product, attention being fused:
+    `workloads.sam.work`) at the precision's width.
+    """
+    width = PRECISION_BYTES[precision]
+    return Stage(
+        f"sam.{kind}",
+        flops=2.0 * work.macs,
+        memory_bytes=float(width * (work.moved + work.parameters)),
+        launches=work.launches,
+        weight_bytes=float(width * work.parameters),
+        blocks=blocks,
+        shard=shard,
+        precision=precision,
+    )
+
+
+def prepare(variant: Variant, image: Image, precision: str) -> Stage:
+    """Return decoding the file and resizing it to the model's square.
+
+    Memory: the file and the decoded pixels read, the decoded and the resized pixels written.
+    Arithmetic: bilinear interpolation, 4 multiply-accumulates per sample; decompression is no
+    floating-point work and has to be calibrated where it matters.
+    """
+    decoded_bytes = image.pixels * BYTES_PER_PIXEL
+    samples = variant.image_px**2 * BYTES_PER_PIXEL
+    return Stage(
+        "sam.prepare",
+        flops=8.0 * samples,
+        memory_bytes=image.file_bytes + 2.0 * decoded_bytes + samples,
+        launches=2,
+        precision=precision,
+    )
+
+
+def partition(variant: Variant, encoding: str, precision: str) -> Stage:
+    """Return cutting the resized image into shards: raw pixels read, encoded pixels written."""
+    read_bytes = variant.image_px**2 * BYTES_PER_PIXEL
+    written_bytes = read_bytes * encoding_named(encoding).ratio
+    return Stage("sam.partition", 0.0, read_bytes + written_bytes, precision=precision)
+
+
+@lru_cache(maxsize=1 << 16)
+def windowed(
+    variant: Variant, precision: str, blocks: tuple[int, ...], shard: Shard, *, patch_embed: bool
+) -> Stage:
+    """Return windowed blocks on a shard (empty: all), after embedding its pixels if told.
+
+    Raises `WorkloadError` if one of ``blocks`` is no windowed block.
+    """
+    if not set(blocks) <= set(variant.windowed_blocks):
+        raise WorkloadError(
+            f"blocks: {blocks!r}; choose among the windowed blocks of {variant.name}, "
+            f"{variant.windowed_blocks}"
+        )
+    work = windowed_work(variant, len(blocks), shard, patch_embed=patch_embed)
+    return stage_of("windowed", work, precision, blocks, shard)
+
+
+@lru_cache(maxsize=1 << 16)
+def local_run(variant: Variant, precision: str, shard: Shard, *, patch_embed: bool) -> Stage:
+    """Return all blocks on a shard (empty: all), global attention restricted to its tokens."""
+    tokens = shard_tokens(variant, shard or all_windows(variant))
+    count = len(variant.windowed_blocks)
+    work = windowed_work(variant, count, shard, patch_embed=patch_embed)
+    work += costs.global_block(variant, tokens).times(len(variant.global_blocks))
+    return stage_of("local", work, precision, tuple(range(variant.depth)), shard)
+
+
+def global_block(variant: Variant, precision: str, block: int) -> Stage:
+    """Return one global block on the whole image, or raise `WorkloadError` if it is none."""
+    if block not in variant.global_blocks:
+        raise WorkloadError(
+            f"block: {block!r}; choose among the global blocks of {variant.name}, "
+            f"{variant.global_blocks}"
+        )
+    work = costs.global_block(variant, variant.tokens)
+    return stage_of("global", work, precision, (block,))
+
+
+def windowed_work(variant: Variant, blocks: int, shard: Shard, *, patch_embed: bool) -> Work:
+    """Return the work of ``blocks`` windowed blocks on a shard (empty: all)."""
+    parts = shard or all_windows(variant)
+    tokens = shard_tokens(variant, parts)
+    work = costs.windowed_block(variant, len(parts), tokens).times(blocks)
+    return work + costs.patch_embedding(variant, tokens) if patch_embed else work
