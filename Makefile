@@ -18,7 +18,8 @@ setup: .venv/.all
 	touch $@
 
 demo: .venv/.core
-	$(BIN)/tessera simulate jetson-16-clouds --policy all --out results/demo-$$(date +%Y%m%d-%H%M%S)
+	$(BIN)/tessera simulate jetson-16-clouds --policy all --policy sharded/deferred:codec=int8 \
+		--out results/demo-$$(date +%Y%m%d-%H%M%S)
 
 test: .venv/.all
 	$(BIN)/python -m pytest

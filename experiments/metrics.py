@@ -10,10 +10,14 @@ from dataclasses import dataclass
 from math import isnan, nan, sqrt
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from scipy.special import stdtrit
 
 from sim.trace import FINISHED, Trace
+
+
+FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,15 @@ def estimate(values: Sequence[float], confidence: float = 0.95) -> Estimate:
     return Estimate(mean, mean - margin, mean + margin)
 
 
+def quantile_of(values: Sequence[float] | FloatArray, quantile: float) -> float:
+    """Return the order statistic at ``quantile``, the higher of two; NaN where there is no value.
+
+    It may be infinite, where a failed request counts as an infinite latency.
+    """
+    found = np.asarray(values)
+    return float(np.quantile(found, quantile, method="higher")) if len(found) else nan
+
+
 def replication_metrics(requests: pd.DataFrame, warm_up: int, deadline_s: float) -> dict[str, float]:
     """Return the metrics of one replication's requests, the first ``warm_up`` left out.
 
@@ -54,11 +67,10 @@ def replication_metrics(requests: pd.DataFrame, warm_up: int, deadline_s: float)
     finished = counted[counted["outcome"] == FINISHED]
     latency_s = finished["latency_s"].to_numpy()
     span_s = float(counted["end_s"].max() - counted["arrival_s"].min())
-    quantiles = np.quantile(latency_s, (0.5, 0.95, 0.99)) if len(latency_s) else (nan, nan, nan)
     return {
-        "p50_s": float(quantiles[0]),
-        "p95_s": float(quantiles[1]),
-        "p99_s": float(quantiles[2]),
+        "p50_s": quantile_of(latency_s, 0.5),
+        "p95_s": quantile_of(latency_s, 0.95),
+        "p99_s": quantile_of(latency_s, 0.99),
         "mean_s": float(latency_s.mean()) if len(latency_s) else nan,
         "deadline_met": float((latency_s <= deadline_s).sum() / len(counted)),
         "throughput_per_s": len(finished) / span_s if span_s else nan,

@@ -14,7 +14,7 @@ from math import ceil, log
 import numpy as np
 from scipy.special import betaincinv, stdtrit
 
-from experiments.metrics import Estimate, estimate
+from experiments.metrics import Estimate, estimate, quantile_of
 
 
 class Answer(Enum):
@@ -55,7 +55,7 @@ def judge(
     return Verdict(
         answer,
         Estimate(float(np.mean(met)), low, high),
-        estimate([_quantile(each, quantile) for each in latencies_s], confidence),
+        estimate([quantile_of(each, quantile) for each in latencies_s], confidence),
         samples,
         ceil(log(1 - confidence) / log(quantile)),
     )
@@ -76,7 +76,3 @@ def _bounds(met: Sequence[float], samples: int, confidence: float) -> tuple[floa
     margin = float(stdtrit(len(met) - 1, confidence) * np.std(met, ddof=1) / np.sqrt(len(met)))
     return min(low, fraction - margin), max(high, fraction + margin)
 
-
-def _quantile(latencies_s: Sequence[float], quantile: float) -> float:
-    """Return the order statistic at ``quantile``, the higher one: it may be infinite."""
-    return float(np.quantile(np.asarray(latencies_s), quantile, method="higher"))

@@ -13,9 +13,9 @@ from experiments.cli.options import (
     AsJson,
     ScenarioName,
     Settings,
-    console,
     duration_s,
     progress_bar,
+    show,
 )
 from experiments.scenarios.loader import load
 from experiments.verdict import Answer, Verdict, judge
@@ -91,16 +91,15 @@ _WORDS = {
 def _print(
     scenario: Scenario, deadline_s: float, quantile: float, verdict: Verdict, spent_ms: pd.DataFrame
 ) -> None:
-    screen = console()
     met, at = verdict.met, verdict.quantile_s
-    screen.print(f"{deadline_s * 1e3:g} ms at quantile {quantile:g}: {_WORDS[verdict.answer]}")
-    screen.print(
+    show(f"{deadline_s * 1e3:g} ms at quantile {quantile:g}: {_WORDS[verdict.answer]}")
+    show(
         f"  {scenario.name} under {scenario.policy_name}: {met.mean:.2%} of {verdict.samples} "
         f"requests met it (bounds {met.low:.2%} to {met.high:.2%}); "
         f"latency there {at.mean * 1e3:.0f} ms ({at.low * 1e3:.0f} to {at.high * 1e3:.0f})"
     )
     if verdict.answer is Answer.UNDECIDED:
-        screen.print(
+        show(
             f"  at least {verdict.samples_needed} requests are needed, more where some miss; "
             "use --set replications=… or --set workload.requests=…"
         )
@@ -113,7 +112,7 @@ def _print(
     table.add_section()
     totals = spent_ms.sum()
     table.add_row("total", f"{totals['mean']:.1f}", f"{totals['slowest']:.1f}")
-    screen.print(table)
+    show(table)
 
 
 def _as_json(

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from rich.table import Table
 
-from experiments.cli.options import console
+from experiments.cli.options import show
 
 
 class Finding(NamedTuple):
@@ -32,7 +32,7 @@ def doctor() -> None:
         table.add_column(name)
     for finding in (*_machine(), *_packages(), *_network()):
         table.add_row(*finding)
-    console().print(table)
+    show(table)
 
 
 def _machine() -> Iterator[Finding]:

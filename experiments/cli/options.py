@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sim.errors import ScenarioError
@@ -28,14 +29,18 @@ Settings = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
-NARROWEST = 120
-"""Columns that a table needs; a terminal that has fewer wraps it."""
+
+def show(*parts: RenderableType) -> None:
+    """Print tables and text on standard output: as wide as they want where it is no terminal."""
+    for part in parts:
+        screen = Console()
+        if not screen.is_terminal:
+            options = screen.options.update(max_width=WIDEST)
+            screen = Console(width=Measurement.get(screen, options, part).maximum)
+        screen.print(part)
 
 
-def console() -> Console:
-    """Return a console on standard output that is never too narrow when it is no terminal."""
-    plain = Console()
-    return plain if plain.is_terminal else Console(width=max(plain.width, NARROWEST))
+WIDEST = 1000
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import nullcontext
+from math import isnan
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,8 +15,8 @@ from experiments.cli.options import (
     PolicySpecs,
     ScenarioName,
     Settings,
-    console,
     progress_bar,
+    show,
 )
 from experiments.metrics import Estimate
 from experiments.results import ResultFolder
@@ -94,17 +95,16 @@ def _as_json(name: str, campaigns: list[Campaign]) -> dict[str, Any]:
 def _plain(value: Estimate) -> dict[str, float | None]:
     """Return an estimate for JSON, which knows no NaN."""
     bounds = {"mean": value.mean, "low": value.low, "high": value.high}
-    return {key: bound if bound == bound else None for key, bound in bounds.items()}  # noqa: PLR0124
+    return {key: None if isnan(bound) else bound for key, bound in bounds.items()}
 
 
 def _print(campaigns: list[Campaign], out: Path | None) -> None:
-    screen = console()
-    screen.print(_summary(campaigns))
+    show(_summary(campaigns))
     sights = _sights(campaigns)
     if sights is not None:
-        screen.print(sights)
+        show(sights)
     if out is not None:
-        screen.print(f"Results are in {out}")
+        show(f"Results are in {out}")
 
 
 def _summary(campaigns: list[Campaign]) -> Table:
@@ -117,7 +117,7 @@ def _summary(campaigns: list[Campaign]) -> Table:
         caption="Means over replications, ± half a 95 % interval. pixels: largest part of one "
         "input that a cloud (any two clouds) received; mixes: tokens that encode other shards.",
     )
-    table.add_column("policy")
+    table.add_column("policy", no_wrap=True)
     for name in ("p50 ms", "p99 ms", f"<= {deadline_ms:g} ms", "up MB", "down MB", "J", "mUSD",
                  "pixels", "by two", "mixes"):  # fmt: skip
         table.add_column(name, justify="right")
@@ -144,25 +144,28 @@ def _cells(metrics: dict[str, Estimate]) -> list[str]:
 def _with_margin(value: Estimate) -> str:
     margin_ms = value.half_width * 1e3
     mean = f"{value.mean * 1e3:.0f}"
-    return f"{mean} ± {margin_ms:.0f}" if margin_ms == margin_ms else mean  # noqa: PLR0124
+    return mean if isnan(margin_ms) else f"{mean} ± {margin_ms:.0f}"
 
 
 def _sights(campaigns: list[Campaign]) -> Table | None:
     """Tabulate what each cloud received; none where nobody saw anything or there are too many."""
     clouds = campaigns[0].scenario.topology.clouds
-    if len(clouds) > 32 or all(campaign.seen.empty for campaign in campaigns):
+    showing = [campaign for campaign in campaigns if not campaign.seen.empty]
+    if len(clouds) > MOST_CLOUDS or not showing:
         return None
-    table = Table(
-        title="Largest part of one input that each cloud received directly (* and mixtures)"
-    )
-    for name in ("cloud", "provider", "device"):
-        table.add_column(name)
-    for campaign in campaigns:
-        table.add_column(campaign.scenario.policy_name, justify="right")
+    table = Table(title="Largest part of one input that each cloud received (* and mixtures)")
+    table.add_column("cloud", no_wrap=True)
+    table.add_column("device")
+    for campaign in showing:
+        name = campaign.scenario.policy_name.replace("/", "/\n").replace(":", ":\n")
+        table.add_column(name, justify="right", overflow="fold")
     for cloud in clouds:
-        seen = [_sight(campaign, cloud.name) for campaign in campaigns]
-        table.add_row(cloud.name, cloud.provider, cloud.device.name if cloud.device else "", *seen)
+        seen = [_sight(campaign, cloud.name) for campaign in showing]
+        table.add_row(cloud.name, cloud.device.name if cloud.device else "", *seen)
     return table
+
+
+MOST_CLOUDS = 40
 
 
 def _sight(campaign: Campaign, cloud: str) -> str:

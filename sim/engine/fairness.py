@@ -175,7 +175,7 @@ class Allocator:
                 link.dirty = True
                 self._dirty.append(link)
             left = share.weight = share.weight - weight
-            if left < _DUST * weight and not share.weigh():
+            if left < _DUST * weight and not (left and share.weigh()):
                 self._deactivate(share)
                 if not link.shares:
                     link.weight = 0.0
@@ -267,8 +267,8 @@ class Allocator:
             if link.own.weight and link is not target:
                 self.mark(link)
             del old.bundles[bundle]
-            old.weight -= bundle.weight
-            if old.weight < _DUST * bundle.weight and not old.weigh():
+            left = old.weight = old.weight - bundle.weight
+            if left < _DUST * bundle.weight and not (left and old.weigh()):
                 self._deactivate(old)
             new = bundle.shares[index] = _share(link, target)
             new.bundles[bundle] = None
