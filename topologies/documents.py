@@ -125,30 +125,37 @@ def _from_yaml(text: str) -> object:
 def parse(model: type[Model], data: object, place: str) -> Model:
     """Return the model's instance for these plain objects; `place` names where they came from.
 
-    Quantities need their unit. Of several faults the first is told; where a value fits no branch
-    of a union, the one that the branches reach deepest.
+    Quantities need their unit. Of several faults the first is told, but where a value fits no
+    branch of a union the deepest, and rather than a missing key the misspelt one beside it.
 
     Raises DocumentError: the data do not fit; names place, dotted key, value and remedy.
     """
     try:
         return model.model_validate(data, context=UNITS_REQUIRED)
     except ValidationError as error:
-        details, path = _first(error.errors(include_url=False), data)
+        details, path = _first(error.errors(include_url=False), data, model)
     key = f"{'.'.join(path)}: " if path else ""
     raise DocumentError(f"{place}: {key}{_reason(details, path, model)}")
 
 
-def _first(faults: list[ErrorDetails], data: object) -> tuple[ErrorDetails, list[str]]:
-    placed = [(fault, _present(fault["loc"], data)) for fault in faults]
-    first = placed[0][1]
-    return max((p for p in placed if p[1][: len(first)] == first), key=lambda p: len(p[1]))
+def _first(
+    faults: list[ErrorDetails], data: object, model: type[BaseModel]
+) -> tuple[ErrorDetails, list[str]]:
+    placed = [(fault, _present(fault, data)) for fault in faults]
+    path = placed[0][1]
+    told = max((p for p in placed if p[1][: len(path)] == path), key=lambda p: len(p[1]))
+    if told[0]["type"] != "missing":
+        return told
+    parent = told[1][:-1]
+    known = _known_keys(model, parent)
+    unknown = (p for p in placed if p[0]["type"] == "extra_forbidden" and p[1][:-1] == parent)
+    return next((p for p in unknown if p[1][-1] not in known), told)
 
 
 def _reason(details: ErrorDetails, path: list[str], model: type[BaseModel]) -> str:
     value = details["input"]
     if details["type"] == "extra_forbidden":
-        schema = model.model_json_schema()
-        return f"unknown key; {suggestion(path[-1], _keys(schema, schema, path[:-1]))}"
+        return f"unknown key; {suggestion(path[-1], _known_keys(model, path[:-1]))}"
     if details["type"] == "missing":
         return "missing; add it"
     if details["type"] == "value_error":
@@ -158,16 +165,20 @@ def _reason(details: ErrorDetails, path: list[str], model: type[BaseModel]) -> s
     return f"got {shown}: {message}"
 
 
-def _present(loc: tuple[Any, ...], data: object) -> list[str]:
-    """Keep the parts of a location that the writer sees: a union's branch is none of them."""
+def _present(fault: ErrorDetails, data: Any) -> list[str]:
+    """Return where a fault is, as the writer sees it: names of a union's branches left out."""
     path: list[str] = []
-    for place, part in enumerate(loc):
-        if isinstance(data, list) or (isinstance(data, Mapping) and part in data):
+    for part in fault["loc"]:
+        inside = isinstance(data, list) or (isinstance(data, Mapping) and part in data)
+        if inside:
             data = data[part]
-        elif not isinstance(data, Mapping) or place < len(loc) - 1:
-            continue
-        path.append(str(part))
-    return path
+            path.append(str(part))
+    return [*path, str(fault["loc"][-1])] if fault["type"] == "missing" else path
+
+
+def _known_keys(model: type[BaseModel], path: list[str]) -> set[str]:
+    schema = model.model_json_schema()
+    return _keys(schema, schema, path)
 
 
 def _keys(root: dict[str, Any], schema: dict[str, Any], path: list[str]) -> set[str]:

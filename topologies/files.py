@@ -80,10 +80,12 @@ def _from_node_link(data: object, place: str) -> dict[str, object]:
             raise DocumentError(f"{place}: {key} is true; links are undirected and single")
     if unknown := set(data) - {"directed", "multigraph", "graph", "nodes", "edges"}:
         raise DocumentError(f"{place}: {min(unknown)}: unknown key; node-link JSON has none such")
-    nodes = [
-        {("name" if key == "id" else key): value for key, value in node.items()}
-        if isinstance(node, Mapping)
-        else node
-        for node in data.get("nodes", ())
-    ]
+    nodes = data.get("nodes", [])
+    nodes = [_named(node) for node in nodes] if isinstance(nodes, list) else nodes
     return {**data["graph"], "nodes": nodes, "links": data.get("edges", [])}
+
+
+def _named(node: object) -> object:
+    if not isinstance(node, Mapping):
+        return node
+    return {("name" if key == "id" else key): value for key, value in node.items()}

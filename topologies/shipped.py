@@ -28,7 +28,7 @@ def load(name_or_path: str | Path) -> Topology:
         return read_topology(path)
     if name_or_path not in shipped_names():
         remedy = suggestion(name_or_path, shipped_names())
-        raise TopologyError(f"unknown topology {name_or_path!r}; {remedy}, or give a file's path")
+        raise TopologyError(f"{name_or_path!r} is no shipped topology and no file's path; {remedy}")
     shipped = files("topologies").joinpath("shipped", name_or_path + _SUFFIX)
     with as_file(shipped) as file:
         return read_topology(file)

@@ -3,6 +3,8 @@
 Their edges carry `dist`, the length in kilometres. They carry no capacity and no machines.
 """
 
+import warnings
+
 from topologies.errors import TopologyError
 from topologies.graphs import CapacityRule, Placement, from_graph
 from topologies.topology import Topology
@@ -26,7 +28,9 @@ def topohub_topology(key: str, capacity: CapacityRule, placement: Placement) -> 
     import topohub  # noqa: PLC0415 - as above
 
     try:
-        data = topohub.get(key)
+        with warnings.catch_warnings():  # topohub 1.5 leaves closing its file to the collector
+            warnings.simplefilter("ignore", ResourceWarning)
+            data = topohub.get(key)
     except (KeyError, OSError, ValueError) as error:
         remedy = "use a key like 'sndlib/germany50' or 'topozoo/Abilene' from topohub's list"
         raise TopologyError(f"unknown topohub graph {key!r}; {remedy}") from error

@@ -58,7 +58,7 @@ class Node:
         if self.role == "router" and self.device is not None:
             raise TopologyError(f"{place}: a router has no device; remove it or change the role")
         if self.role in ("edge", "cloud") and self.device is None:
-            raise TopologyError(f"{place}: an {self.role} needs a device; name one")
+            raise TopologyError(f"{place}: role {self.role!r} needs a device; name one")
         _require_at_least_0(place, "egress_usd_per_byte", self.egress_usd_per_byte)
 
 

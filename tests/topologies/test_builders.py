@@ -83,8 +83,8 @@ def test_documents_nest_regions() -> None:
 @pytest.mark.parametrize(
     ("builder", "parameters", "message"),
     [
-        ("metropolis", {},
-         "unknown builder 'metropolis'; use one of 'metro', 'multi_region', 'star', 'three_tier'"),
+        ("town", {},
+         "unknown builder 'town'; use one of 'metro', 'multi_region', 'star', 'three_tier'"),
         ("metro", {"edges": 0},
          "parameters: edges: got 0: input should be greater than or equal to 1"),
         ("metro", {"edgs": 3}, "parameters: edgs: unknown key; did you mean 'edges'?"),

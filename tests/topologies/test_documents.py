@@ -16,8 +16,8 @@ class Inner(Strict):
 
 class Outer(Strict):
     name: str
-    nodes: list[Inner] = []
-    by_name: dict[str, Inner] = {}
+    nodes: tuple[Inner, ...] = ()
+    by_name: dict[str, Inner] = Field(default={})
     either: str | Inner = ""
     count: int = Field(default=1, ge=1)
 
@@ -117,11 +117,11 @@ def test_fitting_data_become_the_model() -> None:
          "either.devise: unknown key; did you mean 'device'?"),
         ({"name": "x", "either": 5}, "either: got 5: input should be a valid string"),
         ({}, "name: missing; add it"),
+        ({"nam": "x"}, "nam: unknown key; did you mean 'name'?"),
         ({"name": "x", "nodes": [{"delay": 2}]},
          "nodes.0.delay: 2 has no unit; write it like '320ms'"),
         ({"name": "x", "nodes": [{"delay": "2kg"}]},
-         "nodes.0.delay: '2kg': 'kg' is no unit of duration; "
-         "use one of s, ms, us, µs, ns, min, h"),
+         "nodes.0.delay: '2kg': 'kg' is no unit of duration; use one of s, ms, us, µs, ns, min, h"),
         ({"name": "x", "nodes": [{"role": "edg"}]},
          "nodes.0.role: got 'edg': input should be 'edge' or 'cloud'"),
         ({"name": "x", "count": 0},

@@ -78,7 +78,7 @@ def test_yaml_names_devices_and_gives_units(tmp_path: Path) -> None:
     text = (tmp_path / "t.yaml").read_text()
     assert "device: jetson-orin-nano-8gb\n" in text
     assert "rate: 100Mbit/s\n" in text
-    assert "trusted" not in text
+    assert "trusted:" not in text
 
 
 def test_json_is_networkx_node_link_data(tmp_path: Path) -> None:

@@ -95,8 +95,8 @@ def test_an_unknown_name_names_the_nearest() -> None:
     with pytest.raises(TopologyError) as caught:
         load("jetson-16-cloud")
     assert str(caught.value) == (
-        "unknown topology 'jetson-16-cloud'; did you mean 'jetson-16-clouds'?, "
-        "or give a file's path"
+        "'jetson-16-cloud' is no shipped topology and no file's path; "
+        "did you mean 'jetson-16-clouds'?"
     )
 
 

@@ -1,0 +1,133 @@
+"""What every runner must do with a plan; each runner is one more parameter."""
+
+from collections import Counter
+
+import pytest
+
+from sim.engine.simulator import Simulator
+from sim.plan import Compute, Plan, Transfer
+from sim.runner import Runner
+from sim.trace import CANCELLED, FINISHED
+from workloads.stage import Payload, Stage
+from tests.conftest import MakeScenario, Scripted
+
+SECOND = Stage("second", 1e12, 0.0)  # a second on the edge and on b, half of one on a
+PARTS = Payload("pixels", (0,), fixed_bytes=1e5)
+
+FORK_JOIN = Plan(
+    (
+        Compute("edge", (SECOND,)),
+        Transfer("edge", "a", PARTS, after=(0,)),
+        Transfer("edge", "b", PARTS, after=(0,)),
+        Compute("a", (SECOND,), (1,)),
+        Compute("b", (SECOND,), (2,)),
+        Transfer("a", "edge", PARTS, after=(3,)),
+        Transfer("b", "edge", PARTS, after=(4,)),
+        Compute("edge", (SECOND,), (5, 6)),
+    )
+)
+
+
+@pytest.fixture(params=[Simulator], ids=["simulator"])
+def runner(request: pytest.FixtureRequest) -> Runner:
+    return request.param()
+
+
+def test_every_request_ends_once(runner: Runner, make_scenario: MakeScenario) -> None:
+    scenario = make_scenario(Scripted((FORK_JOIN,)), arrivals_s=(0.0, 0.1, 0.2))
+    trace = runner.run(scenario)
+    assert sorted(outcome.request.index for outcome in trace.outcomes) == [0, 1, 2]
+    assert {outcome.outcome for outcome in trace.outcomes} == {FINISHED}
+    assert all(outcome.latency_s > 0 for outcome in trace.outcomes)
+
+
+def test_every_step_leaves_one_record(runner: Runner, make_scenario: MakeScenario) -> None:
+    trace = runner.run(make_scenario(Scripted((FORK_JOIN,)), arrivals_s=(0.0, 0.1)))
+    counts = Counter((record.request, record.step) for record in trace.records)
+    assert counts == {(request, step): 1 for request in (0, 1) for step in range(8)}
+
+
+def test_no_step_starts_before_what_it_waits_for(
+    runner: Runner, make_scenario: MakeScenario
+) -> None:
+    trace = runner.run(make_scenario(Scripted((FORK_JOIN,)), arrivals_s=(0.0, 0.1, 0.2)))
+    records = {(record.request, record.step): record for record in trace.records}
+    for (request, step), record in records.items():
+        assert record.queued_s <= record.start_s <= record.end_s
+        for early in record.plan.steps[step].after:
+            assert records[request, early].end_s <= record.queued_s
+
+
+def test_records_stand_in_the_order_in_which_they_ended(
+    runner: Runner, make_scenario: MakeScenario
+) -> None:
+    trace = runner.run(make_scenario(Scripted((FORK_JOIN,)), arrivals_s=(0.0, 0.1, 0.2)))
+    ends = [record.end_s for record in trace.records]
+    assert ends == sorted(ends)
+
+
+def test_a_request_is_planned_again_until_a_plan_completes_it(
+    runner: Runner, make_scenario: MakeScenario
+) -> None:
+    first = Plan((Compute("edge", (SECOND,)),), completes=False)
+    last = Plan((Compute("a", (SECOND,)),))
+    policy = Scripted((first, first, last))
+    trace = runner.run(make_scenario(policy))
+    assert [progress.plans for _, progress, _ in policy.seen] == [0, 1, 2]
+    assert policy.seen[2][1].finished == (first.steps[0], first.steps[0])
+    assert [record.attempt for record in trace.records] == [0, 1, 2]
+    assert len(trace.outcomes) == 1
+
+
+def test_the_first_of_two_cancels_the_other(runner: Runner, make_scenario: MakeScenario) -> None:
+    race = Plan(
+        (
+            Compute("a", (SECOND,)),
+            Compute("b", (SECOND,)),
+            Compute("edge", (SECOND,), (0, 1), need=1),
+        )
+    )
+    trace = runner.run(make_scenario(Scripted((race,)), arrivals_s=(0.0, 0.0)))
+    outcomes = {(record.request, record.step): record.outcome for record in trace.records}
+    assert {outcomes[request, 0] for request in (0, 1)} == {FINISHED}
+    assert {outcomes[request, 2] for request in (0, 1)} == {FINISHED}
+    assert {outcomes[request, 1] for request in (0, 1)} == {CANCELLED}
+    assert len(trace.outcomes) == 2
+
+
+def test_a_cancelled_transfer_frees_the_link(runner: Runner, make_scenario: MakeScenario) -> None:
+    large = Payload("pixels", (0,), fixed_bytes=1e8)
+    race = Plan(
+        (
+            Transfer("edge", "a", PARTS),
+            Transfer("edge", "b", large),
+            Compute("a", (SECOND,), (0, 1), need=1),
+        )
+    )
+    trace = runner.run(make_scenario(Scripted((race,))))
+    outcomes = {record.step: record.outcome for record in trace.records}
+    assert outcomes == {0: FINISHED, 1: CANCELLED, 2: FINISHED}
+    assert trace.end_s < 10  # the large one alone would take 100 s
+
+
+def test_a_step_that_nobody_needs_any_more_never_starts(
+    runner: Runner, make_scenario: MakeScenario
+) -> None:
+    race = Plan(
+        (
+            Compute("a", (SECOND,)),
+            Compute("b", (SECOND, SECOND)),
+            Transfer("b", "edge", PARTS, after=(1,)),
+            Compute("edge", (SECOND,), (0, 2), need=1),
+        )
+    )
+    trace = runner.run(make_scenario(Scripted((race,))))
+    assert {record.step for record in trace.records} == {0, 1, 3}
+
+
+def test_an_empty_plan_that_completes_ends_the_request_at_once(
+    runner: Runner, make_scenario: MakeScenario
+) -> None:
+    trace = runner.run(make_scenario(Scripted((Plan(()),)), arrivals_s=(0.5,)))
+    assert trace.outcomes[0].latency_s == pytest.approx(0.0, abs=0.01)
+    assert trace.records == []

@@ -1,0 +1,145 @@
+"""Sharded SAM as plans: what travels, what is seen, who does what."""
+
+import pytest
+
+from sim.cost import Roofline
+from sim.errors import PolicyError
+from sim.exposure import sights, worst_coalition
+from sim.plan import Compute, Plan, Transfer
+from sim.policies.sharded import Sharded
+from sim.policy import UNTOUCHED, Estimates, View
+from topologies.shipped import load
+from topologies.topology import Topology
+from workloads.catalogue import model_named
+from workloads.stage import Request
+from tests.conftest import TwoParts, small_topology
+
+TOPOLOGY = load("jetson-16-clouds")
+SCHEMES = ["contiguous", "round-robin", "random", "checkerboard", "speed-proportional"]
+
+
+def view_of(topology: Topology) -> View:
+    rates = tuple(channel.rate_bits_per_s for channel in topology.channels)
+    backlog_s = {node.name: 0.0 for node in topology.nodes if node.device}
+    estimates = Estimates(topology, Roofline(), rates)
+    return View(0.0, 0.0, estimates, backlog_s, (0,) * len(rates))
+
+
+VIEW = view_of(TOPOLOGY)
+
+
+def plan_for(policy: Sharded, model: str = "sam-vit-b", view: View = VIEW) -> Plan:
+    return policy.plan(Request(0, 0.0, "jetson", model_named(model)), UNTOUCHED, view)
+
+
+def traffic_mb(plan: Plan) -> tuple[float, float]:
+    """Megabytes from the edge to the clouds, and back."""
+    moves = [step for step in plan.steps if isinstance(step, Transfer)]
+    up = sum(step.size_bytes for step in moves if step.source == "jetson")
+    down = sum(step.size_bytes for step in moves if step.target == "jetson")
+    return up / 1e6, down / 1e6
+
+
+# sam.md: raw RGB 3.15 MB; one embedding is 64² tokens of `dim` numbers of two bytes.
+PIXELS_MB = 1024**2 * 3 / 1e6
+EMBEDDING_MB = {"sam-vit-b": 6.29, "sam-vit-l": 8.39, "sam-vit-h": 10.49}
+
+
+@pytest.mark.parametrize("assignment", SCHEMES)
+@pytest.mark.parametrize("model", EMBEDDING_MB)
+def test_exact_moves_what_the_formula_says(model, assignment) -> None:
+    up_mb, down_mb = traffic_mb(plan_for(Sharded("exact", assignment), model))
+    assert up_mb == pytest.approx(PIXELS_MB + 3 * EMBEDDING_MB[model], rel=1e-3)
+    assert down_mb == pytest.approx(4 * EMBEDDING_MB[model], rel=1e-3)
+
+
+@pytest.mark.parametrize("mode", ["prefix", "deferred", "local-attention"])
+@pytest.mark.parametrize("model", EMBEDDING_MB)
+def test_one_round_modes_send_pixels_up_and_one_embedding_down(model, mode) -> None:
+    up_mb, down_mb = traffic_mb(plan_for(Sharded(mode), model))
+    assert up_mb == pytest.approx(PIXELS_MB, rel=1e-12)
+    assert down_mb == pytest.approx(EMBEDDING_MB[model], rel=1e-3)
+
+
+@pytest.mark.parametrize(("codec", "part"), [("fp32", 2.0), ("int8", 0.5), ("int4", 0.25)])
+def test_codecs_scale_what_travels_apart_from_pixels(codec, part) -> None:
+    _, full_mb = traffic_mb(plan_for(Sharded("deferred")))
+    up_mb, down_mb = traffic_mb(plan_for(Sharded("deferred", codec=codec)))
+    affine_mb = 4096 * 4 / 1e6 if codec.startswith("int") else 0.0  # scale and offset per token
+    assert down_mb == pytest.approx(part * full_mb + affine_mb, rel=1e-12)
+    assert up_mb == pytest.approx(PIXELS_MB, rel=1e-12)
+
+
+@pytest.mark.parametrize("mode", ["exact", "prefix", "deferred"])
+def test_clouds_and_edge_together_do_the_whole_encoder_once(mode) -> None:
+    whole = sum(link.stage.flops for link in model_named("sam-vit-b").chain)
+    prepare = model_named("sam-vit-b").prepare.flops
+    plan = plan_for(Sharded(mode))
+    done = sum(
+        stage.flops for step in plan.steps if isinstance(step, Compute) for stage in step.stages
+    )
+    assert done == pytest.approx(whole + prepare, rel=1e-9)
+
+
+@pytest.mark.parametrize("mode", ["prefix", "deferred", "local-attention"])
+def test_one_round_modes_show_no_cloud_a_mixture(mode) -> None:
+    seen = sights(plan_for(Sharded(mode, "round-robin")).steps, TOPOLOGY)
+    assert len(seen) == 16
+    assert not any(sight.mixes for sight in seen.values())
+
+
+def test_exact_shows_every_cloud_mixtures() -> None:
+    seen = sights(plan_for(Sharded("exact", "round-robin")).steps, TOPOLOGY)
+    assert all(sight.mixes for sight in seen.values())
+
+
+def test_landmarks_mix_but_show_no_further_pixels() -> None:
+    fractions = model_named("sam-vit-b").shard_fractions
+    seen = sights(plan_for(Sharded("landmark", "round-robin")).steps, TOPOLOGY)
+    assert worst_coalition(seen.values(), fractions, 1) < 0.1
+    assert all(sight.mixes for sight in seen.values())
+
+
+def test_a_node_s_pixels_are_those_of_its_windows() -> None:
+    fractions = model_named("sam-vit-b").shard_fractions
+    seen = sights(plan_for(Sharded("deferred", "round-robin")).steps, TOPOLOGY)
+    assert worst_coalition(seen.values(), fractions, 1) == pytest.approx(2 * 224**2 / 1024**2)
+    assert worst_coalition(seen.values(), fractions, 16) == pytest.approx(1.0)
+
+
+def test_the_number_of_clouds_can_be_limited_to_the_quickest() -> None:
+    seen = sights(plan_for(Sharded("deferred", "round-robin", clouds=2)).steps, TOPOLOGY)
+    assert set(seen) == {"azure-near-a100", "coreweave-near-h100"}
+
+
+def test_an_origin_keeps_its_assignment() -> None:
+    policy = Sharded("deferred", "random", seed=3)
+    assert plan_for(policy) is plan_for(policy)
+
+
+def test_embeddings_can_travel_instead_of_pixels() -> None:
+    plan = plan_for(Sharded("deferred", upload="embeddings"))
+    assert traffic_mb(plan)[0] == pytest.approx(6.29, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("policy", "words"),
+    [
+        (lambda: Sharded("exakt"), "mode: 'exakt' is unknown; choose one of exact, prefix"),
+        (lambda: Sharded("exact", clouds=-1), "clouds: -1 is negative"),
+    ],
+)
+def test_an_impossible_parameter_is_named(policy, words) -> None:
+    with pytest.raises(PolicyError, match=words):
+        policy()
+
+
+def test_more_clouds_than_there_are() -> None:
+    with pytest.raises(PolicyError, match="17 wanted, but topology 'jetson-16-clouds' has 16"):
+        plan_for(Sharded("exact", clouds=17))
+
+
+def test_a_model_without_windows() -> None:
+    request = Request(0, 0.0, "edge", TwoParts())
+    with pytest.raises(PolicyError, match="model 'two-parts' does not fall into windows"):
+        Sharded("exact").plan(request, UNTOUCHED, view_of(small_topology()))
