@@ -109,7 +109,7 @@ def test_a_node_s_pixels_are_those_of_its_windows() -> None:
 
 def test_the_number_of_clouds_can_be_limited_to_the_quickest() -> None:
     seen = sights(plan_for(Sharded("deferred", "round-robin", clouds=2)).steps, TOPOLOGY)
-    assert set(seen) == {"azure-near-a100", "coreweave-near-h100"}
+    assert set(seen) == {"aws-metro-a10g", "gcp-metro-l4"}
 
 
 def test_an_origin_keeps_its_assignment() -> None:
