@@ -13,13 +13,13 @@ def breakdown(steps: pd.DataFrame, topology: Topology) -> pd.DataFrame:
     was, and whether it waited or ran. A row adds up to the request's latency.
     """
     critical = steps[steps["critical"]]
-    label = _labels(critical, topology)
+    what = _labels(critical, topology)
     waited_s = (critical["start_s"] - critical["queued_s"]).to_numpy()
     ran_s = (critical["end_s"] - critical["start_s"]).to_numpy()
     pieces = pd.DataFrame(
         {
             "request": np.tile(critical["request"].to_numpy(), 2),
-            "what": np.concatenate([label, np.char.add(label, ", waiting")]),
+            "what": [*what, *(f"{label}, waiting" for label in what)],
             "seconds": np.concatenate([ran_s, waited_s]),
         }
     )
@@ -27,12 +27,10 @@ def breakdown(steps: pd.DataFrame, topology: Topology) -> pd.DataFrame:
     return wide.loc[:, wide.sum() > 0]
 
 
-def _labels(steps: pd.DataFrame, topology: Topology) -> np.ndarray:
+def _labels(steps: pd.DataFrame, topology: Topology) -> list[str]:
     side = {node.name: "edge" if node.trusted else "cloud" for node in topology.nodes}
-    stage = steps["stage"].astype(str)
-    where = steps["node"].map(side).astype(object)
-    source, target = steps["source"].map(side), steps["target"].map(side)
-    travel = source.astype(object) + " to " + target.astype(object)
-    return np.where(
-        steps["kind"] == "compute", where + ": " + stage, travel + ": " + stage
-    ).astype(str)
+    columns = (steps[column] for column in ("kind", "stage", "node", "source", "target"))
+    return [
+        f"{side[node] if kind == 'compute' else f'{side[source]} to {side[target]}'}: {stage}"
+        for kind, stage, node, source, target in zip(*columns, strict=True)
+    ]

@@ -7,7 +7,7 @@ queues and are not independent.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isnan, nan, sqrt
+from math import isfinite, isnan, nan, sqrt
 
 import numpy as np
 import numpy.typing as npt
@@ -16,13 +16,15 @@ from scipy.special import stdtrit
 
 from sim.trace import FINISHED, Trace
 
-
 FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean over replications and its confidence interval (NaN bounds: one replication only)."""
+    """A mean over replications and its confidence interval.
+
+    The bounds are NaN where there is no telling: for a single replication, or an infinite mean.
+    """
 
     mean: float
     low: float
@@ -42,7 +44,7 @@ def estimate(values: Sequence[float], confidence: float = 0.95) -> Estimate:
     """
     count = len(values)
     mean = float(np.mean(values))
-    if count < 2:
+    if count < 2 or not isfinite(mean):
         return Estimate(mean, nan, nan)
     spread = float(np.std(values, ddof=1)) / sqrt(count)
     margin = float(stdtrit(count - 1, (1 + confidence) / 2)) * spread
@@ -58,7 +60,9 @@ def quantile_of(values: Sequence[float] | FloatArray, quantile: float) -> float:
     return float(np.quantile(found, quantile, method="higher")) if len(found) else nan
 
 
-def replication_metrics(requests: pd.DataFrame, warm_up: int, deadline_s: float) -> dict[str, float]:
+def replication_metrics(
+    requests: pd.DataFrame, warm_up: int, deadline_s: float
+) -> dict[str, float]:
     """Return the metrics of one replication's requests, the first ``warm_up`` left out.
 
     A request that did not finish misses its deadline; latencies are those of the finished ones.

@@ -10,6 +10,7 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -40,18 +41,21 @@ class ResultFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._draft = path.parent / f".{path.name}.{os.getpid()}.partial"
+        self._made: list[Path] = []
         self._writers: dict[str, pq.ParquetWriter] = {}
         self._timeline: list[dict[str, Any]] = []
         self._processes = 0
         self._manifest: Mapping[str, Any] | None = None
 
     def __enter__(self) -> Self:
-        if self.path.exists():
-            raise ScenarioError(f"--out {self.path}: exists already; choose another folder")
         try:
+            if self.path.exists():
+                raise ScenarioError(f"--out {self.path}: exists already; choose another folder")
+            self._made = [folder for folder in self.path.parents if not folder.exists()]
             self._draft.mkdir(parents=True)
         except OSError as error:
-            raise ScenarioError(f"--out {self.path}: {error.strerror}") from error
+            self._clear()
+            raise self._complaint(error) from error
         return self
 
     def add(self, policy: str, replication: int, tables: Tables) -> None:
@@ -84,14 +88,27 @@ class ResultFolder:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for writer in self._writers.values():
-            writer.close()
-        if kind is not None or self._manifest is None:
-            shutil.rmtree(self._draft, ignore_errors=True)
-            return
-        _write_json(self._draft / "manifest.json", self._manifest)
-        _write_json(self._draft / "timeline.json", {"traceEvents": self._timeline})
-        self._draft.rename(self.path)
+        try:
+            for writer in self._writers.values():
+                writer.close()
+            if kind is None and self._manifest is not None:
+                _write_json(self._draft / "manifest.json", self._manifest)
+                _write_json(self._draft / "timeline.json", {"traceEvents": self._timeline})
+                self._draft.rename(self.path)
+        except OSError as failure:
+            raise self._complaint(failure) from failure
+        finally:
+            self._clear()
+
+    def _clear(self) -> None:
+        """Remove the draft where there is one, and the folders made for it that are empty."""
+        shutil.rmtree(self._draft, ignore_errors=True)
+        for folder in self._made:
+            with suppress(OSError):  # the complete result lies in it
+                folder.rmdir()
+
+    def _complaint(self, error: OSError) -> ScenarioError:
+        return ScenarioError(f"--out {self.path}: {error.strerror or error}")
 
     def _append(self, name: str, policy: str, table: pd.DataFrame) -> None:
         table = table.assign(policy=policy)
@@ -99,9 +116,8 @@ class ResultFolder:
         schema = pa.schema([(column, _arrow_type(column)) for column in columns])
         if name not in self._writers:
             self._writers[name] = pq.ParquetWriter(self._draft / f"{name}.parquet", schema)
-        self._writers[name].write_table(
-            pa.Table.from_pandas(table, schema=schema, preserve_index=False)
-        )
+        rows = pa.Table.from_pandas(table, schema=schema, preserve_index=False)
+        self._writers[name].write_table(rows)
 
 
 _RECORDED = ("tessera", "simpy", "networkx", "numpy", "pandas", "pyarrow", "pydantic")

@@ -65,7 +65,9 @@ def _bounds(met: Sequence[float], samples: int, confidence: float) -> tuple[floa
     """Return the lower and the upper one-sided bound of the fraction met."""
     fraction = float(np.mean(met))
     successes = round(fraction * samples)
-    low = float(betaincinv(successes, samples - successes + 1, 1 - confidence)) if successes else 0
+    low = (
+        float(betaincinv(successes, samples - successes + 1, 1 - confidence)) if successes else 0.0
+    )
     high = (
         float(betaincinv(successes + 1, samples - successes, confidence))
         if successes < samples
@@ -74,5 +76,4 @@ def _bounds(met: Sequence[float], samples: int, confidence: float) -> tuple[floa
     if len(met) < 2:
         return low, high
     margin = float(stdtrit(len(met) - 1, confidence) * np.std(met, ddof=1) / np.sqrt(len(met)))
-    return min(low, fraction - margin), max(high, fraction + margin)
-
+    return max(0.0, min(low, fraction - margin)), min(1.0, max(high, fraction + margin))

@@ -3,9 +3,8 @@
 A node *sees* a part of the input directly when it received that part's pixels, or tokens that
 come from that part alone: a patch embedding can be inverted by least squares, and windowed
 attention stays inside the window. It received a *mixture* when a payload encodes parts of the
-input other than those it was sent for: every token after a global block does, and so do averages over
-other parts. Routers forward
-ciphertext and see nothing.
+input other than those it was sent for: every token after a global block does, and so do averages
+over other parts. Routers forward ciphertext and see nothing.
 """
 
 from collections.abc import Iterable, Sequence
@@ -50,9 +49,7 @@ def fraction(parts: Iterable[int], fractions: Sequence[float]) -> float:
     return min(1.0, sum(fractions[part] for part in parts))
 
 
-def worst_coalition(
-    seen: Iterable[Sight], fractions: Sequence[float], size: int
-) -> float:
+def worst_coalition(seen: Iterable[Sight], fractions: Sequence[float], size: int) -> float:
     """Return the largest fraction of the input that any ``size`` nodes saw together."""
     nodes = [sight.parts for sight in seen]
     coalitions = combinations(nodes, min(size, len(nodes)))

@@ -1,10 +1,10 @@
 """The plan: what a policy decides and every runner executes, as data.
 
 A plan is a directed acyclic graph of two kinds of step. `Compute` runs stages on a node without
-letting go of it; `Transfer` carries a payload from one node to another. ``after`` lists the earlier steps whose
-results a step needs, so fork and join are dependencies and nothing else. ``need`` makes a join
-"the first k of n": hedging and redundancy are plain data too, and a step that no join still
-waits for is cancelled.
+letting go of it; `Transfer` carries a payload from one node to another. ``after`` lists the
+earlier steps whose results a step needs, so fork and join are dependencies and nothing else.
+``need`` makes a join "the first k of n": hedging and redundancy are plain data too, and a step
+that no join still waits for is cancelled.
 
 The order of the steps is a topological order by construction: a step may only come after steps
 with a smaller index. The result of a `Compute` lies on its node, that of a `Transfer` on its
@@ -74,9 +74,7 @@ class Plan:
             for earlier in step.after:
                 successors[earlier].append(index)
         needs = tuple(step.need or len(step.after) for step in self.steps)
-        partial = any(
-            need < len(step.after) for need, step in zip(needs, self.steps, strict=True)
-        )
+        partial = any(need < len(step.after) for need, step in zip(needs, self.steps, strict=True))
         object.__setattr__(self, "successors", tuple(map(tuple, successors)))
         object.__setattr__(self, "needs", needs)
         object.__setattr__(self, "cancels", partial)

@@ -32,9 +32,9 @@ UNTOUCHED = Progress()
 
 @dataclass(frozen=True, eq=False)
 class Estimates:
-    """What is believed of the world and changes seldom: compared by identity, so that a policy
-    can remember a plan for as long as the beliefs it rests on hold.
+    """What is believed of the world and changes seldom.
 
+    Compared by identity, so that a policy can remember a plan for as long as its beliefs hold.
     ``channel_bits_per_s`` is the rate that each directed channel of the topology is believed to
     have.
     """
@@ -76,9 +76,7 @@ class View:
         return self.estimates.topology
 
 
-def service_s(
-    topology: Topology, cost: CostModel, stages: tuple[Stage, ...], node: str
-) -> float:
+def service_s(topology: Topology, cost: CostModel, stages: tuple[Stage, ...], node: str) -> float:
     """Return the service time of ``stages`` on ``node``; `PlanError` where it has no device."""
     device = topology.node(node).device
     if device is None:

@@ -1,6 +1,6 @@
 """What is run, and what runs it: `Scenario` and `Runner`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -34,10 +34,12 @@ class Scenario:
     replications: int = 1
     warm_up: int = 0
     view_age_s: float = 0.0
-    cost: CostModel = Roofline()
+    cost: CostModel = field(default_factory=Roofline)
 
     def __post_init__(self) -> None:
-        self._require(len(self.origins) > 0, "origins", "name at least one node that captures input")
+        self._require(
+            len(self.origins) > 0, "origins", "name at least one node that captures input"
+        )
         self._require(self.deadline_s > 0, "deadline", "give a positive duration, e.g. 320ms")
         self._require(self.seed >= 0, "seed", "give a whole number that is not negative")
         self._require(self.replications >= 1, "replications", "run at least one")
@@ -65,9 +67,9 @@ class Scenario:
         """Return the random source of a replication's arrivals, spawned from the seed."""
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(replication,)))
 
-    def _require(self, condition: bool, field: str, remedy: str) -> None:  # noqa: FBT001
+    def _require(self, condition: bool, place: str, remedy: str) -> None:  # noqa: FBT001
         if not condition:
-            raise ScenarioError(f"scenario {self.name!r}: {field}: {remedy}")
+            raise ScenarioError(f"scenario {self.name!r}: {place}: {remedy}")
 
 
 class Runner(Protocol):

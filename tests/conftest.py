@@ -48,14 +48,19 @@ def small_topology() -> Topology:
     )
 
 
+_CAPTURED = Payload("image", (0, 1), fixed_bytes=1e6)
+_PREPARE = Stage("prepare", 0.0, 0.0)
+_PIXELS = Payload("pixels", (0, 1), fixed_bytes=2e6)
+
+
 @dataclass(frozen=True)
 class TwoParts:
     """A model of two equal parts whose chain is one stage."""
 
     name: str = "two-parts"
-    captured: Payload = Payload("image", (0, 1), fixed_bytes=1e6)
-    prepare: Stage = Stage("prepare", 0.0, 0.0)
-    model_input: Payload = Payload("pixels", (0, 1), fixed_bytes=2e6)
+    captured: Payload = _CAPTURED
+    prepare: Stage = _PREPARE
+    model_input: Payload = _PIXELS
     chain: tuple[ChainLink, ...] = (
         ChainLink(Stage("whole", 1e12, 0.0), Payload("mask", fixed_bytes=1e4)),
     )

@@ -1,6 +1,7 @@
-"""``tessera budget``: does a design meet its latency budget, and what is the time spent on?"""
+"""``tessera budget``: whether a design meets its latency budget, and what the time goes to."""
 
 import json
+from math import isfinite
 from typing import Annotated, Any
 
 import pandas as pd
@@ -25,16 +26,17 @@ from sim.runner import Scenario
 from sim.tables import Tables
 
 
-def budget(  # noqa: PLR0913 - a command's options are its arguments
+def budget(
     scenario: ScenarioName,
     deadline: Annotated[
-        str | None, typer.Option(help="Duration with its unit, e.g. 320ms; default: the scenario's.")
+        str | None,
+        typer.Option(help="Duration with its unit, e.g. 320ms; default: the scenario's."),
     ] = None,
     quantile: Annotated[float, typer.Option(help="Fraction that must meet it.")] = 0.99,
     confidence: Annotated[float, typer.Option(help="Confidence of each bound.")] = 0.95,
     policy: Annotated[
-        str, typer.Option("--policy", help="NAME[:key=value,…]; default: the scenario's.")
-    ] = "",
+        str | None, typer.Option(help="NAME[:key=value,…]; default: the scenario's.")
+    ] = None,
     settings: Settings = None,
     *,
     as_json: AsJson = False,
@@ -47,7 +49,9 @@ def budget(  # noqa: PLR0913 - a command's options are its arguments
         if not 0 < value < 1:
             raise ScenarioError(f"{name} {value:g}: give a number between 0 and 1")
     chosen = load(scenario, settings or [], policy)
-    deadline_s = duration_s(deadline, "--deadline") if deadline else chosen.deadline_s
+    deadline_s = chosen.deadline_s if deadline is None else duration_s(deadline, "--deadline")
+    if not deadline_s:
+        raise ScenarioError(f"--deadline {deadline}: give a positive duration, e.g. 320ms")
     campaign, spent = _run(chosen)
     verdict = judge(campaign.latencies_s, deadline_s, quantile, confidence)
     spent_ms = _mean_and_tail(spent, verdict.quantile_s.mean) * 1e3
@@ -66,10 +70,8 @@ def _run(scenario: Scenario) -> tuple[Campaign, pd.DataFrame]:
         pieces = breakdown(tables.steps(), scenario.topology)
         spent.append(pieces[pieces.index >= scenario.warm_up])
 
-    with progress_bar("simulating", scenario.replications) as progress:
-        campaign = run_campaign(
-            scenario, Simulator(), advance=lambda: progress.advance(0), look=look  # type: ignore[arg-type]
-        )
+    with progress_bar("simulating", scenario.replications) as advance:
+        campaign = run_campaign(scenario, Simulator(), advance=advance, look=look)
     return campaign, pd.concat(spent, ignore_index=True).fillna(0.0)
 
 
@@ -118,6 +120,7 @@ def _print(
 def _as_json(
     scenario: Scenario, deadline_s: float, quantile: float, verdict: Verdict, spent_ms: pd.DataFrame
 ) -> dict[str, Any]:
+    at_s = verdict.quantile_s.mean
     return {
         "scenario": scenario.name,
         "policy": scenario.policy_name,
@@ -125,7 +128,7 @@ def _as_json(
         "quantile": quantile,
         "answer": verdict.answer.name.lower(),
         "met": {"mean": verdict.met.mean, "low": verdict.met.low, "high": verdict.met.high},
-        "quantile_s": verdict.quantile_s.mean,
+        "quantile_s": at_s if isfinite(at_s) else None,
         "samples": verdict.samples,
         "spent_ms": spent_ms.to_dict(orient="index"),
     }

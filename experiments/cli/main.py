@@ -2,8 +2,8 @@
 
 import sys
 from collections.abc import Callable
+from typing import cast
 
-import click
 import typer
 
 from experiments.cli.budget import budget
@@ -18,12 +18,17 @@ BAD_INPUT = 2
 INTERRUPTED = 130
 USER_ERRORS = (TopologyError, WorkloadError, ScenarioError, PolicyError, PlanError)
 
+# All that typer can have against a command line: click's base of it, wherever click comes from.
+_UsageError = cast(
+    "type[typer.BadParameter]",
+    next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"),
+)
+
 app = typer.Typer(
     name="tessera",
     help="Split a model across a trusted edge and clouds you do not trust: how fast, how costly, "
     "and what does each cloud get to see?",
     add_completion=False,
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -44,23 +49,24 @@ def main() -> None:
 
 
 def status_of(arguments: list[str]) -> int:
-    """Run the program on ``arguments``; a user's mistake becomes one line on standard error."""
+    """Run the program on ``arguments``; a user's mistake becomes one line on standard error.
+
+    Without arguments it shows its help.
+    """
+    command = typer.main.get_command(app)
     try:
-        status = typer.main.get_command(app).main(
-            arguments, prog_name="tessera", standalone_mode=False
-        )
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        return BAD_INPUT
-    except click.ClickException as error:
-        return _complain(error.format_message())
+        status = command.main(arguments or ["--help"], prog_name="tessera", standalone_mode=False)
     except USER_ERRORS as error:
         return _complain(str(error))
-    except (KeyboardInterrupt, click.Abort):
+    except _UsageError as error:
+        return _complain(error.format_message())
+    except (KeyboardInterrupt, typer.Abort):
+        status = INTERRUPTED
+    if status == INTERRUPTED:  # typer may turn the signal into the status by itself
         return _complain("interrupted; nothing was written", INTERRUPTED)
     return status if isinstance(status, int) else 0
 
 
 def _complain(message: str, status: int = BAD_INPUT) -> int:
-    print(f"tessera: {message}", file=sys.stderr)
+    print(f"tessera: {' '.join(message.split())}", file=sys.stderr)
     return status

@@ -1,6 +1,6 @@
 """Options that several commands share, and how the program shows that it is at work."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated
 
@@ -44,18 +44,18 @@ WIDEST = 1000
 
 
 @contextmanager
-def progress_bar(title: str, total: int) -> Iterator[Progress]:
+def progress_bar(title: str, total: int) -> Iterator[Callable[[], None]]:
     """Show progress on standard error while the block runs, on a terminal only.
 
-    Yields rich's progress with one task, whose number is 0.
+    Yields what is to be called after each of ``total`` parts.
     """
     terminal = Console(stderr=True)
     columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(
         *columns, console=terminal, transient=True, disable=not terminal.is_terminal
     ) as progress:
-        progress.add_task(title, total=total)
-        yield progress
+        task = progress.add_task(title, total=total)
+        yield lambda: progress.advance(task)
 
 
 def duration_s(text: str, option: str) -> float:

@@ -64,11 +64,8 @@ def _expand(specs: list[str]) -> list[str]:
 
 def _run(scenarios: list[Scenario], folder: ResultFolder | None) -> list[Campaign]:
     total = sum(scenario.replications for scenario in scenarios)
-    with progress_bar("simulating", total) as progress:
-        return [
-            run_campaign(scenario, Simulator(), folder, lambda: progress.advance(0))  # type: ignore[arg-type]
-            for scenario in scenarios
-        ]
+    with progress_bar("simulating", total) as advance:
+        return [run_campaign(scenario, Simulator(), folder, advance) for scenario in scenarios]
 
 
 def _as_json(name: str, campaigns: list[Campaign]) -> dict[str, Any]:
@@ -165,7 +162,7 @@ def _sights(campaigns: list[Campaign]) -> Table | None:
     return table
 
 
-MOST_CLOUDS = 40
+MOST_CLOUDS = 24
 
 
 def _sight(campaign: Campaign, cloud: str) -> str:

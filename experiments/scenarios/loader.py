@@ -12,10 +12,12 @@ from sim.errors import ScenarioError
 from sim.policies.registry import policy_named
 from sim.runner import Scenario
 from topologies.documents import parse, read_document
-from topologies.errors import suggestion
+from topologies.errors import TopologyError, suggestion
 from topologies.shipped import load as load_topology
 from topologies.shipped import shipped_names as shipped_topologies
 from topologies.topology import Topology
+from workloads.errors import WorkloadError
+from workloads.workload import Workload
 
 _SHIPPED = Path(str(resources.files("experiments.scenarios")))
 
@@ -55,17 +57,18 @@ def read_scenario(path: Path, settings: Sequence[str] = ()) -> ScenarioDocument:
     return parse(ScenarioDocument, data, path.name + (" with --set" if settings else ""))
 
 
-def build(document: ScenarioDocument, path: Path, policy: str = "") -> Scenario:
+def build(document: ScenarioDocument, path: Path, policy: str | None = None) -> Scenario:
     """Return the scenario that ``document``, found in ``path``, describes.
 
-    ``policy`` takes the place of the document's own where it is given.
+    ``policy`` takes the place of the document's own where it is given. Raises `ScenarioError`,
+    naming the file, for a topology or a workload that cannot be had, and `sim.errors.PolicyError`.
     """
-    topology = _topology(document.topology, path.parent)
-    name = policy or document.policy
+    topology, workload = _world(document, path)
+    name = document.policy if policy is None else policy
     return Scenario(
         name=path.stem,
         topology=topology,
-        workload=document.workload.build(path.parent),
+        workload=workload,
         policy=policy_named(name),
         policy_name=name,
         origins=document.origins or _default_origins(topology),
@@ -77,7 +80,7 @@ def build(document: ScenarioDocument, path: Path, policy: str = "") -> Scenario:
     )
 
 
-def load(name_or_path: str, settings: Sequence[str] = (), policy: str = "") -> Scenario:
+def load(name_or_path: str, settings: Sequence[str] = (), policy: str | None = None) -> Scenario:
     """Return the scenario of that name or file, changed by ``settings``, under ``policy``.
 
     >>> load("jetson-16-clouds", ["workload.requests=100", "warm_up=0"]).workload.requests
@@ -98,15 +101,23 @@ def _apply(data: dict[str, Any], setting: str) -> None:
             raise ScenarioError(f"--set {setting!r}: {word!r} holds a value, not further keys")
     try:
         data[last] = yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):  # an impossible date is a ValueError
         raise ScenarioError(f"--set {setting!r}: {text!r} is no value; quote it") from None
 
 
+def _world(document: ScenarioDocument, path: Path) -> tuple[Topology, Workload]:
+    try:
+        return _topology(document.topology, path.parent), document.workload.build(path.parent)
+    except (TopologyError, WorkloadError) as error:
+        raise ScenarioError(f"{path.name}: {error}") from error
+
+
 def _topology(name: str, folder: Path) -> Topology:
-    if name in shipped_topologies():
+    """Return the shipped topology of that name, or the one in a file beside the scenario's."""
+    words = Path(name)
+    if name in shipped_topologies() or not (words.suffix or len(words.parts) > 1):
         return load_topology(name)
-    local = folder / name
-    return load_topology(str(local) if local.exists() else name)
+    return load_topology(folder / name)
 
 
 def _default_origins(topology: Topology) -> tuple[str, ...]:

@@ -89,7 +89,7 @@ class Clock(Environment):
         else:
             super().step()
 
-    def run(self, until: float | Event | None = None) -> Any:  # noqa: ANN401 (simpy's signature)
+    def run(self, until: float | Event | None = None) -> Any:
         """Process events until none is left, until a time (exactly), or until an event.
 
         As in simpy a time stops before whatever is due at that time, and an event's value is

@@ -21,129 +21,30 @@ promises of the quiet links its bundles cross, and only a level that passes its 
 them again. The other links are *loud*: all whose bundles cross them tell them of each change.
 """
 
-from collections import deque
 from collections.abc import Sequence
-from heapq import heappop, heappush
-from typing import TYPE_CHECKING
+from heapq import heapify, heappop, heappush, heapreplace
 
+from sim.engine.flows import Bundle, Link, Share, share_of
 from sim.engine.sharing import fill
 
-if TYPE_CHECKING:
-    from sim.engine.network import Flow
-
 _DUST = 1e-6  # a weight this small beside one just taken off may be rounding
-_TIE = 1.0 + 1e-12  # levels closer than this are equal
+_CLUTTER = 64  # entries of a heap that may be stale before it is worth a look
+_SLACK = 1e-12  # relative; a link fuller than its capacity by this is full
+_TIE = 1.0 + _SLACK  # levels closer than this are equal
 _CAUTION = 0.75  # a quiet link's promise, relative to capacity / weight
-_CALM = 0.6  # a loud link falls quiet below this part of what it would promise
-
-
-class Share:
-    """What the bundles governed by one link weigh on another, or on that link itself."""
-
-    __slots__ = ("bundles", "governor", "link", "weight")
-
-    def __init__(self, link: "Link", governor: "Link") -> None:
-        self.link = link
-        self.governor = governor
-        self.weight = 0.0
-        self.bundles: dict[Bundle, None] = {}
-
-    def weigh(self) -> float:
-        """Add up the weight afresh, so that it is exactly 0 when no flow is left."""
-        self.weight = sum(bundle.weight for bundle in self.bundles)
-        return self.weight
-
-
-class Link:
-    """A directed link, and the state of the bundles whose bottleneck it is.
-
-    ``work`` is the virtual work (bytes per unit of weight) its bundles' flows have received up to
-    ``since_s``, growing at ``level``; ``heap`` holds one entry (finish mark in work, sequence,
-    bundle) per bundle, stale where the sequence is not the bundle's.
-    """
-
-    __slots__ = (
-        "capacity",
-        "ceiling",
-        "dirty",
-        "due_s",
-        "heap",
-        "index",
-        "known",
-        "level",
-        "loud",
-        "own",
-        "promise",
-        "shares",
-        "since_s",
-        "ticket",
-        "watched",
-        "weight",
-        "work",
-    )
-
-    def __init__(self, index: int, capacity_bytes_per_s: float) -> None:
-        self.index = index
-        self.capacity = capacity_bytes_per_s
-        self.weight = 0.0
-        self.own = Share(self, self)
-        self.known: dict[Link, Share] = {self: self.own}
-        self.shares: dict[Link, Share] = {}  # those of `known` that weigh something
-        self.dirty = False
-        self.loud = False
-        self.promise = 0.0
-        self.level = 0.0
-        self.work = 0.0
-        self.since_s = 0.0
-        self.heap: list[tuple[float, int, Bundle]] = []
-        self.ceiling = float("inf")
-        self.watched: dict[Link, None] = {}
-        self.ticket = -1
-        self.due_s = float("inf")
-
-    def advance(self, now_s: float) -> None:
-        """Bring ``work`` up to ``now_s``."""
-        self.work += self.level * (now_s - self.since_s)
-        self.since_s = now_s
-
-
-class Bundle:
-    """The flows on one route.
-
-    ``heap`` holds (finish mark, sequence, flow), marks counted in work since ``origin`` on the
-    bottleneck's clock; its first flow is never a cancelled one. ``head`` is the sequence of the
-    bundle's entry in the bottleneck's heap.
-    """
-
-    __slots__ = ("bottleneck", "count", "ended_bytes", "head", "heap", "origin", "shares", "weight")
-
-    def __init__(self, links: Sequence[Link]) -> None:
-        guess = min(links, key=lambda link: link.capacity / (link.weight + 1.0))
-        self.bottleneck = guess
-        self.shares = [_share(link, guess) for link in links]
-        self.count = 0
-        self.weight = 0.0
-        self.ended_bytes = 0.0
-        self.heap: list[tuple[float, int, Flow]] = []
-        self.head = -1
-        self.origin = 0.0
-        for share in self.shares:
-            share.bundles[self] = None
-
-
-def _share(link: Link, governor: Link) -> Share:
-    share = link.known.get(governor)
-    if share is None:
-        share = link.known[governor] = Share(link, governor)
-    return share
+_CALM = 0.45  # a loud link falls quiet when all levels are below this, relative likewise
 
 
 class Allocator:
-    """Keeps the levels of all links max-min fair."""
+    """Keeps the levels of all links max-min fair.
+
+    ``hastened`` holds the links whose next finish may come sooner than it was to; who minds
+    finishes empties it. ``refills`` counts how often captures were given up.
+    """
 
     def __init__(self, links: Sequence[Link]) -> None:
         self._links = links
-        self._dirty: deque[Link] = deque()
+        self._dirty: list[Link] = []
         self._sequence = 0
         self.hastened: dict[Link, None] = {}
         self.refills = 0
@@ -177,58 +78,63 @@ class Allocator:
             left = share.weight = share.weight - weight
             if left < _DUST * weight and not (left and share.weigh()):
                 self._deactivate(share)
-                if not link.shares:
+                if not link.others and not link.own.weight:
                     link.weight = 0.0
 
     def mark(self, link: Link) -> None:
         """Note that ``link`` has to be looked at."""
-        if not link.dirty:
+        if not link.dirty:  # written out where it is done most, since a call costs as much again
             link.dirty = True
             self._dirty.append(link)
 
     def enter_head(self, bundle: Bundle) -> None:
-        """Enter the bundle's first flow in its bottleneck's heap."""
-        self._sequence = bundle.head = self._sequence + 1
-        link = bundle.bottleneck
-        heappush(link.heap, (bundle.heap[0][0] + bundle.origin, bundle.head, bundle))
-        if link.heap[0][1] == bundle.head:
-            self.hastened[link] = None
+        """Enter the bundle's first flow, if any, in its bottleneck's heap."""
+        self._sequence = sequence = bundle.head = self._sequence + 1
+        if bundle.heap:
+            link = bundle.bottleneck
+            heap = link.heap
+            heappush(heap, (bundle.heap[0][0] + bundle.origin, sequence, bundle))
+            if heap[0][1] == sequence:
+                self.hastened[link] = None
+            if len(heap) > _CLUTTER + 2 * len(link.own.bundles):
+                heap[:] = [entry for entry in heap if entry[1] == entry[2].head]
+                heapify(heap)
+
+    def replace_head(self, link: Link, bundle: Bundle) -> None:
+        """Put the bundle's first flow, if any, in the place of the first entry of ``link``."""
+        self._sequence = sequence = bundle.head = self._sequence + 1
+        if bundle.heap:
+            heapreplace(link.heap, (bundle.heap[0][0] + bundle.origin, sequence, bundle))
+        else:
+            heappop(link.heap)
 
     def settle(self, now_s: float) -> None:
-        """Make all levels right.
-
-        ``hastened`` then holds the links whose next finish may come sooner than it was to.
-        """
+        """Make all levels right, now that all changes up to ``now_s`` are known."""
         dirty = self._dirty
         patience = 1000 + 10 * len(self._links)
         while dirty:
             link = dirty.pop()
             link.dirty = False
-            self._relevel(link, now_s)
+            rest, top = link.capacity, 0.0
+            for governor, share in link.others.items():
+                level = governor.level
+                rest -= share.weight * level
+                if level > top:  # noqa: PLR1730 (max costs a call)
+                    top = level
+            own = link.own.weight
+            if own:
+                level = rest / own
+                if top > level * _TIE:
+                    level = self._capture(link, rest, now_s)
+                if level != link.level:
+                    self._set_level(link, level, now_s)
+            elif rest < -_SLACK * link.capacity:
+                self._set_level(link, self._capture(link, rest, now_s), now_s)
+            elif not link.loud or top * link.weight < _CALM * link.capacity:
+                self._reconsider(link, top)
             patience -= 1
             if not patience:
                 self._refill(now_s)
-
-    def _relevel(self, link: Link, now_s: float) -> None:
-        """Give the link's own bundles what the others leave, or capture some of the others."""
-        rest, top = link.capacity, 0.0
-        for governor, share in link.shares.items():
-            if governor is not link:
-                level = governor.level
-                rest -= share.weight * level
-                if level > top:
-                    top = level
-        own = link.own.weight
-        if own:
-            level = rest / own
-            if top > level * _TIE:
-                level = self._capture(link, rest, now_s)
-            if level != link.level:
-                self._set_level(link, level, now_s)
-        elif rest < link.capacity * (1.0 - _TIE):
-            self._set_level(link, self._capture(link, rest, now_s), now_s)
-        elif link.weight:
-            self._reconsider(link, top)
 
     def _capture(self, link: Link, rest: float, now_s: float) -> float:
         """Capture the bundles with the highest levels until none is above the link's level.
@@ -236,9 +142,8 @@ class Allocator:
         ``rest`` is what the others leave. Returns the level.
         """
         weight = link.own.weight
-        rivals = [share for governor, share in link.shares.items() if governor is not link]
-        rivals.sort(key=lambda share: share.governor.level, reverse=True)
-        for share in rivals:
+        rivals = link.others.values()
+        for share in sorted(rivals, key=lambda share: share.governor.level, reverse=True):
             level = share.governor.level
             if weight and level * weight <= rest * _TIE:
                 break
@@ -247,11 +152,7 @@ class Allocator:
             for bundle in list(share.bundles):
                 if bundle.count:
                     self._move(bundle, link, now_s)
-        left = link.capacity - sum(
-            share.weight * governor.level
-            for governor, share in link.shares.items()
-            if governor is not link
-        )
+        left = link.capacity - sum(share.weight * share.governor.level for share in rivals)
         return max(left, 0.0) / link.own.weight
 
     def _move(self, bundle: Bundle, target: Link, now_s: float) -> None:
@@ -270,7 +171,7 @@ class Allocator:
             left = old.weight = old.weight - bundle.weight
             if left < _DUST * bundle.weight and not (left and old.weigh()):
                 self._deactivate(old)
-            new = bundle.shares[index] = _share(link, target)
+            new = bundle.shares[index] = share_of(link, target)
             new.bundles[bundle] = None
             if new.weight:
                 new.weight += bundle.weight
@@ -280,15 +181,14 @@ class Allocator:
         self.enter_head(bundle)
 
     def _set_level(self, link: Link, level: float, now_s: float) -> None:
+        """Give a bottleneck's bundles a level, and tell the links whom that may concern."""
         link.advance(now_s)
-        if 0.0 < level <= link.level:
-            falls = True
-        else:
-            falls = False
+        rises = level > link.level
+        if rises or not level:
             self.hastened[link] = None
         link.level = level
         for crossed in link.watched:
-            if not crossed.dirty and not (falls and not crossed.own.weight):
+            if not crossed.dirty and (rises or crossed.own.weight):
                 crossed.dirty = True
                 self._dirty.append(crossed)
         if level > link.ceiling:
@@ -297,67 +197,65 @@ class Allocator:
     def _look_around(self, governor: Link) -> None:
         """Find the quiet links that the governor's level might fill, and a new ceiling."""
         governor.ceiling = float("inf")
-        crossed = {
-            share.link: None for bundle in governor.own.bundles if bundle.count
-            for share in bundle.shares if not share.link.loud
-        }  # fmt: skip
+        shares = [s for bundle in governor.own.bundles if bundle.count for s in bundle.shares]
+        crossed = dict.fromkeys(share.link for share in shares if not share.link.loud)
         for link in crossed:
-            link.promise = max(link.promise, _CAUTION * link.capacity / link.weight)
-            if link.promise < governor.level:
-                self._raise_voice(link)
-                self.mark(link)
-            elif link.promise < governor.ceiling:
-                governor.ceiling = link.promise
+            self._hear_promise(link, governor)
+
+    def _hear_promise(self, link: Link, governor: Link) -> None:
+        """Have ``governor`` respect what a quiet link promises, or make the link loud."""
+        link.promise = max(link.promise, _CAUTION * link.capacity / link.weight)
+        if link.promise < governor.level:
+            self._raise_voice(link)
+            self.mark(link)
+        elif link.promise < governor.ceiling:
+            governor.ceiling = link.promise
 
     def _activate(self, share: Share) -> None:
         """Take up a share that begins to weigh something."""
         link, governor = share.link, share.governor
-        link.shares[governor] = share
         if governor is link:
             if not link.loud:
                 self._raise_voice(link)
-        elif link.loud:
+            return
+        link.others[governor] = share
+        if link.loud:
             governor.watched[link] = None
         else:
-            link.promise = max(link.promise, _CAUTION * link.capacity / link.weight)
-            if link.promise < governor.level:
-                self._raise_voice(link)
-                self.mark(link)
-            elif link.promise < governor.ceiling:
-                governor.ceiling = link.promise
+            self._hear_promise(link, governor)
 
     def _deactivate(self, share: Share) -> None:
         """Drop a share that weighs nothing any more; a governor of nothing starts afresh."""
         link, governor = share.link, share.governor
-        del link.shares[governor]
         if governor is link:
             link.level = link.work = 0.0
             link.ceiling = float("inf")
             link.heap.clear()
             self.hastened[link] = None
-        elif link.loud:
+            return
+        del link.others[governor]
+        if link.loud:
             del governor.watched[link]
 
     def _raise_voice(self, link: Link) -> None:
         """Make ``link`` loud: every governor of a share tells it of each change."""
         link.loud = True
         link.promise = 0.0
-        for governor in link.shares:
-            if governor is not link:
-                governor.watched[link] = None
+        for governor in link.others:
+            governor.watched[link] = None
 
     def _reconsider(self, link: Link, top: float) -> None:
         """Renew the promise of a link that is no bottleneck, or make it loud.
 
         ``top`` is the highest level on it.
         """
-        promise = _CAUTION * link.capacity / link.weight
-        if link.loud and top > promise * _CALM:
+        if not link.weight:
             return
+        promise = _CAUTION * link.capacity / link.weight
         if top > promise:
             self._raise_voice(link)
             return
-        for governor in link.shares:
+        for governor in link.others:
             if link.loud:
                 del governor.watched[link]
             governor.ceiling = min(governor.ceiling, promise)
@@ -368,9 +266,7 @@ class Allocator:
         """Compute all levels from scratch, by the specification."""
         self.refills += 1
         self._forget()
-        bundles = list(
-            dict.fromkeys(b for link in self._links for b in link.own.bundles if b.count)
-        )
+        bundles = [b for link in self._links for b in link.own.bundles if b.count]
         routes = [[share.link.index for share in bundle.shares] for bundle in bundles]
         weights = [bundle.weight for bundle in bundles]
         capacities = [link.capacity for link in self._links]

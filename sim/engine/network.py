@@ -11,44 +11,21 @@ clock has to know. It may ring too early (the level fell since): then the link s
 """
 
 from collections.abc import Callable, Sequence
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from itertools import count
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sim.engine.clock import Clock
-from sim.engine.fairness import Allocator, Bundle, Link
+from sim.engine.fairness import Allocator
+from sim.engine.flows import OVER, SHARING, Bundle, Flow, Link
+
+__all__ = ["Flow", "Network"]
 
 T = TypeVar("T")
 
 _NEVER = float("inf")
+_CLUTTER = 64  # cancelled flows that a bundle may keep before it is worth a look
 _ROUNDING = 1e-15  # relative; marks this close are reached together
-
-
-class Flow:
-    """A transfer under way: what `Network.start` returns, for `Network.rate` and ``cancel``.
-
-    ``mark`` is its finish on its bundle's count of work; ``ticket`` the pending call while it
-    waits for its delay, -1 otherwise. It is ``over`` when done or cancelled.
-    """
-
-    __slots__ = ("argument", "bundle", "done", "mark", "over", "size_bytes", "ticket", "weight")
-
-    def __init__(
-        self,
-        bundle: Bundle | None,
-        size_bytes: float,
-        weight: float,
-        done: Callable[[Any], object],
-        argument: object,
-    ) -> None:
-        self.bundle = bundle
-        self.size_bytes = size_bytes
-        self.weight = weight
-        self.done = done
-        self.argument = argument
-        self.mark = _NEVER
-        self.ticket = -1
-        self.over = False
 
 
 class Network:
@@ -73,6 +50,8 @@ class Network:
         ]
         self._allocator = Allocator(self._links)
         self._bundles: dict[tuple[int, ...], Bundle] = {}
+        self._nowhere = Bundle([Link(-1, 0.0)])  # of flows that need no link
+        self._active: dict[Bundle, None] = {}
         self._unsettled = False
         self._sequence = count()
 
@@ -106,19 +85,19 @@ class Network:
             else:
                 self._join(flow)
         else:
-            flow = Flow(None, size_bytes, weight, done, argument)
+            flow = Flow(self._nowhere, size_bytes, weight, done, argument)
             flow.ticket = self._clock.at(self._clock.now + delay_s, self._arrive, flow)
         return flow
 
     def cancel(self, flow: Flow) -> bool:
         """Stop ``flow``; ``done`` is not called. Return false if it was over already."""
-        if flow.over:
+        if flow.ticket == OVER:
             return False
-        flow.over = True
-        if flow.ticket >= 0:
-            self._clock.cancel(flow.ticket)
-        elif flow.bundle is not None:
+        if flow.ticket == SHARING:
             self._leave(flow, flow.bundle)
+        else:
+            self._clock.cancel(flow.ticket)
+            flow.ticket = OVER
         return True
 
     def set_capacity(self, channel: int, bytes_per_s: float) -> None:
@@ -130,19 +109,18 @@ class Network:
 
     def rate(self, flow: Flow) -> float:
         """Return the flow's rate in bytes per second, 0 while it waits or once it is over."""
-        if flow.over or flow.ticket >= 0 or flow.bundle is None:
+        if flow.ticket != SHARING:
             return 0.0
-        self._settle()
+        self._settle(self._clock.now)
         return flow.bundle.bottleneck.level * flow.weight
 
     @property
     def active_flows(self) -> list[int]:
         """The number of flows that share each channel now."""
         counts = [0] * len(self._links)
-        for route, bundle in self._bundles.items():
-            if bundle.count:
-                for channel in route:
-                    counts[channel] += bundle.count
+        for bundle in self._active:
+            for share in bundle.shares:
+                counts[share.link.index] += bundle.count
         return counts
 
     @property
@@ -151,7 +129,9 @@ class Network:
         carried = [0.0] * len(self._links)
         for route, bundle in self._bundles.items():
             total = bundle.ended_bytes + sum(
-                self._received_bytes(flow, bundle) for _, _, flow in bundle.heap if not flow.over
+                self._received_bytes(flow, bundle)
+                for _, _, flow in bundle.heap
+                if flow.ticket == SHARING
             )
             for channel in route:
                 carried[channel] += total
@@ -167,17 +147,19 @@ class Network:
 
     def _join(self, flow: Flow) -> None:
         """Let a flow whose delay is over share its route from now on."""
-        flow.ticket = -1
+        flow.ticket = SHARING
         bundle = flow.bundle
-        assert bundle is not None
-        bottleneck = bundle.bottleneck
-        bottleneck.advance(self._clock.now)
+        link, now_s = bundle.bottleneck, self._clock.now
+        link.work += link.level * (now_s - link.since_s)
+        link.since_s = now_s
         if not bundle.count:
-            bundle.origin = bottleneck.work
+            bundle.origin = link.work
+            self._active[bundle] = None
+        mark = flow.mark = link.work - bundle.origin + flow.size_bytes / flow.weight
+        heap = bundle.heap
+        heappush(heap, (mark, next(self._sequence), flow))
         self._allocator.add(bundle, flow.weight)
-        flow.mark = bottleneck.work - bundle.origin + flow.size_bytes / flow.weight
-        heappush(bundle.heap, (flow.mark, next(self._sequence), flow))
-        if bundle.heap[0][2] is flow:
+        if heap[0][2] is flow:
             self._allocator.enter_head(bundle)
         if not self._unsettled:
             self._settle_soon()
@@ -186,9 +168,17 @@ class Network:
         """Take a cancelled flow out of its bundle."""
         bundle.bottleneck.advance(self._clock.now)
         bundle.ended_bytes += self._received_bytes(flow, bundle)
-        if bundle.heap[0][2] is flow:
-            self._drop_head(bundle)
+        flow.ticket = OVER
+        heap = bundle.heap
+        if heap[0][2] is flow:
+            self._drop_first(bundle)
+            self._allocator.enter_head(bundle)
+        elif len(heap) > _CLUTTER + 2 * bundle.count:
+            heap[:] = [entry for entry in heap if entry[2].ticket == SHARING]
+            heapify(heap)
         self._allocator.remove(bundle, flow.weight)
+        if not bundle.count:
+            del self._active[bundle]
         self._settle_soon()
 
     def _received_bytes(self, flow: Flow, bundle: Bundle) -> float:
@@ -198,20 +188,19 @@ class Network:
         return min(max(flow.size_bytes - left, 0.0), flow.size_bytes)
 
     def _arrive(self, flow: Flow) -> None:
-        flow.over = True
+        flow.ticket = OVER
         flow.done(flow.argument)
 
     def _settle_soon(self) -> None:
         if not self._unsettled:
             self._unsettled = True
-            self._clock.soon(Network._settle, self)
+            self._clock.soon(self._settle, self._clock.now)
 
-    def _settle(self) -> None:
+    def _settle(self, now_s: float) -> None:
         """Make levels right after all changes of this instant, and the clock ring in time."""
         if not self._unsettled:
             return
         self._unsettled = False
-        now_s = self._clock.now
         self._allocator.settle(now_s)
         hastened = self._allocator.hastened
         for link in hastened:
@@ -239,41 +228,40 @@ class Network:
     def _ring(self, link: Link) -> None:
         """Finish the flows of ``link`` whose marks are reached."""
         link.ticket = -1
-        now = self._clock.now
-        link.advance(now)
+        now_s = self._clock.now
+        work = link.work = link.work + link.level * (now_s - link.since_s)
+        link.since_s = now_s
+        reached = work + _ROUNDING * (work + link.level * now_s)
         heap = link.heap
-        reached = link.work + _ROUNDING * (link.work + link.level * now)
         ended = []
         while heap and heap[0][0] <= reached:
             _, sequence, bundle = heap[0]
-            if bundle.head == sequence:
+            if sequence == bundle.head:
                 flow = bundle.heap[0][2]
-                flow.over = True
-                bundle.ended_bytes += flow.size_bytes
                 ended.append(flow)
-                self._drop_head(bundle)
+                flow.ticket = OVER
+                bundle.ended_bytes += flow.size_bytes
+                self._drop_first(bundle)
+                self._allocator.replace_head(link, bundle)
                 self._allocator.remove(bundle, flow.weight)
+                if not bundle.count:
+                    del self._active[bundle]
             else:
                 heappop(heap)
         self._allocator.hastened[link] = None
-        if not ended:
-            self._set_alarm(link, now)
-            return
-        if not self._unsettled:
-            self._settle_soon()
-        for flow in ended:
-            flow.done(flow.argument)
+        self._unsettled = True
+        try:
+            for flow in ended:
+                flow.done(flow.argument)
+        finally:
+            self._settle(now_s)
 
-    def _drop_head(self, bundle: Bundle) -> None:
+    def _drop_first(self, bundle: Bundle) -> None:
         """Remove the bundle's first flow, and the cancelled ones behind it."""
         heap = bundle.heap
         heappop(heap)
-        while heap and heap[0][2].over:
+        while heap and heap[0][2].ticket == OVER:
             heappop(heap)
-        if heap:
-            self._allocator.enter_head(bundle)
-        else:
-            bundle.head = -1
 
 
 def _checked_capacity(channel: int, bytes_per_s: float) -> float:

@@ -38,7 +38,16 @@ class _Haul(NamedTuple):
 class _Execution:
     """One plan being executed for one request."""
 
-    __slots__ = ("cancelled", "handles", "plan", "priced", "progress", "queued_s", "request", "walk")
+    __slots__ = (
+        "cancelled",
+        "handles",
+        "plan",
+        "priced",
+        "progress",
+        "queued_s",
+        "request",
+        "walk",
+    )
 
     def __init__(
         self, request: Request, plan: Plan, priced: list[_Work | _Haul], progress: Progress
@@ -126,10 +135,10 @@ class _Run:
         price = execution.priced[index]
         argument = (execution, index)
         handle: Turn | Flow
-        if type(price) is _Work:
+        if isinstance(price, _Work):
             handle = price.device.submit(price.service_s, self._computed, argument)
         else:
-            route, size_bytes, delay_s = price  # type: ignore[misc] - mypy: type(x) is no narrowing
+            route, size_bytes, delay_s = price
             handle = self._network.start(route, size_bytes, delay_s, self._carried, argument)
         if execution.plan.cancels:
             execution.handles[index] = handle
@@ -194,9 +203,7 @@ class _Run:
         finished = tuple(
             step for index, step in enumerate(plan.steps) if index not in execution.cancelled
         )
-        self._execute(
-            execution.request, Progress(progress.plans + 1, progress.finished + finished)
-        )
+        self._execute(execution.request, Progress(progress.plans + 1, progress.finished + finished))
 
     def _end_request(self, request: Request) -> None:
         self._trace.outcomes.append(Outcome(request, self._clock.now, FINISHED, ""))

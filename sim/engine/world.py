@@ -57,11 +57,9 @@ class Observer:
         while len(taken) > 1 and taken[1].now_s <= now_s - self._age_s:
             taken.popleft()
         seen = taken[0]
-        return View(
-            now_s, now_s - seen.now_s, seen.estimates, seen.backlog_s, seen.channel_flows
-        )
+        return View(now_s, now_s - seen.now_s, seen.estimates, seen.backlog_s, seen.channel_flows)
 
-    def _take(self, _: Any) -> None:  # noqa: ANN401 - the clock hands over an argument
+    def _take(self, _: Any) -> None:
         self._taken.append(self._snapshot())
 
     def _snapshot(self) -> View:

@@ -37,9 +37,7 @@ def assign(scheme: SchemeName, task: Task) -> tuple[Shard, ...]:
 
 def contiguous(task: Task) -> tuple[Shard, ...]:
     """Give each node one connected run of windows along a boustrophedon, equal in number."""
-    ordered = sorted(
-        task.windows, key=lambda w: (w.row, w.column if w.row % 2 == 0 else -w.column)
-    )
+    ordered = sorted(task.windows, key=lambda w: (w.row, w.column if w.row % 2 == 0 else -w.column))
     parts = np.array_split([window.index for window in ordered], len(task.nodes))
     return tuple(tuple(sorted(int(index) for index in part)) for part in parts)
 
@@ -110,7 +108,7 @@ def _parity_classes(windows: Sequence[Window]) -> list[list[int]]:
 
 
 def _proportional(sizes: Sequence[int], total: int) -> list[int]:
-    """Split ``total`` in proportion to ``sizes`` so that the largest share is least, at least one each."""
+    """Split ``total`` so that the largest size per count is least, at least one for each size."""
     counts = [1] * len(sizes)
     while sum(counts) < total:
         shares = [size / count for size, count in zip(sizes, counts, strict=True)]

@@ -103,7 +103,9 @@ class BestSplit:
         """Choose the cut for this request and plan it."""
         del progress
         job = job_of(request)
-        edge = edge_of(job, view.estimates, (job.model.prepare,), self.edge)
+        edge = edge_of(
+            job, view.estimates, (job.model.prepare, *chain_stages(job.model)), self.edge
+        )
         idle_s = _cut_forecast_s(job, edge, self.codec, view.estimates)
         busy_s = {"": 0.0, **view.backlog_s}
         cloud = min(idle_s, key=lambda name: idle_s[name][0] + busy_s[name])

@@ -1,6 +1,6 @@
 """Where a request's trusted work runs and how its answer gets home: shared by all policies."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from sim.errors import PolicyError
@@ -22,11 +22,18 @@ def job_of(request: Request) -> Job:
     return Job(request.model, request.origin)
 
 
-def edge_of(job: Job, world: Estimates, stages: Sequence[Stage], named: str = "") -> str:
+def edge_of(
+    job: Job,
+    world: Estimates,
+    stages: Sequence[Stage],
+    named: str = "",
+    beyond_s: Callable[[str], float] = lambda _: 0.0,
+) -> str:
     """Return the trusted node that does the edge's work, ``stages``, for ``job``.
 
     That is the node ``named``, where one is; else the origin, where its role is ``edge``; else
-    the trusted node that would have the work done first, the way there included.
+    the trusted node that would have the answer first: the way there, the work, and
+    ``beyond_s(node)``, what it then takes from there.
     """
     if named:
         return _named_edge(world, named)
@@ -42,7 +49,9 @@ def edge_of(job: Job, world: Estimates, stages: Sequence[Stage], named: str = ""
     return min(
         candidates,
         key=lambda name: (
-            world.transfer_s(job.origin, name, size_bytes) + world.seconds(tuple(stages), name)
+            world.transfer_s(job.origin, name, size_bytes)
+            + world.seconds(tuple(stages), name)
+            + beyond_s(name)
         ),
     )
 
@@ -59,7 +68,8 @@ def clouds_of(world: Estimates) -> tuple[Node, ...]:
     clouds = tuple(cloud for cloud in world.topology.clouds if not cloud.trusted)
     if not clouds:
         raise PolicyError(
-            f"topology {world.topology.name!r} has no untrusted cloud; add one, or use the policy 'local'"
+            f"topology {world.topology.name!r} has no untrusted cloud; "
+            "add one, or use the policy 'local'"
         )
     return clouds
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -119,7 +119,7 @@ def _class_in_file(spec: str, file: str, class_name: str = "") -> type[Policy]:
     found = getattr(module, class_name, None)
     if not inspect.isclass(found) or not callable(getattr(found, "plan", None)):
         raise PolicyError(f"policy {spec!r}: {file} has no class {class_name!r} with a method plan")
-    return found
+    return cast("type[Policy]", found)
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:

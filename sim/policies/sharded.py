@@ -61,7 +61,7 @@ def _sharded_plan(policy: Sharded, job: Job, world: Estimates) -> Plan:
     model = _sam(job.model)
     parts = rounds(model, policy.mode, upload=policy.upload)
     at_edge = (model.prepare, *parts.before, *(s for r in parts.rounds for s in r.edge))
-    edge = edge_of(job, world, at_edge, policy.edge)
+    edge = edge_of(job, world, at_edge, policy.edge, _traffic(policy, parts, model, world))
     cost_s = _shard_cost(policy, parts, edge, world)
     task = Task(
         windows(model.variant),
@@ -77,7 +77,7 @@ def _sharded_plan(policy: Sharded, job: Job, world: Estimates) -> Plan:
     return answer_from(builder, job, edge, ready)
 
 
-def _round_trip(  # noqa: PLR0913, PLR0917 - a round is just these six things
+def _round_trip(
     builder: PlanBuilder,
     part: Round,
     edge: str,
@@ -92,6 +92,25 @@ def _round_trip(  # noqa: PLR0913, PLR0917 - a round is just these six things
             done = builder.compute(node, (part.compute(shard),), there)
             back.extend(builder.transfer(node, edge, part.down(shard), codec, done))
     return builder.compute(edge, part.edge, tuple(back))
+
+
+def _traffic(
+    policy: Sharded, parts: Sharding, model: Sam, world: Estimates
+) -> Callable[[str], float]:
+    """Return how to predict, for an edge, the seconds that all shards' traffic takes at least."""
+    codec = codec_named(policy.codec)
+    clouds = [cloud.name for cloud in clouds_of(world)]
+
+    def traffic_s(edge: str) -> float:
+        return sum(
+            min(world.transfer_s(edge, cloud, part.up(model.whole).encoded_bytes(codec))
+                for cloud in clouds)
+            + min(world.transfer_s(cloud, edge, part.down(model.whole).encoded_bytes(codec))
+                  for cloud in clouds)
+            for part in parts.rounds
+        )  # fmt: skip
+
+    return traffic_s
 
 
 def _shard_cost(

@@ -8,8 +8,8 @@ from sim.engine.simulator import Simulator
 from sim.plan import Compute, Plan, Transfer
 from sim.runner import Runner
 from sim.trace import CANCELLED, FINISHED
-from workloads.stage import Payload, Stage
 from tests.conftest import MakeScenario, Scripted
+from workloads.stage import Payload, Stage
 
 SECOND = Stage("second", 1e12, 0.0)  # a second on the edge and on b, half of one on a
 PARTS = Payload("pixels", (0,), fixed_bytes=1e5)

@@ -6,9 +6,9 @@ from sim.engine.simulator import Simulator
 from sim.errors import PlanError
 from sim.plan import Compute, Plan, Transfer
 from sim.runner import Runner
+from tests.conftest import MakeScenario, Scripted
 from topologies.errors import TopologyError
 from workloads.stage import Payload, Stage
-from tests.conftest import MakeScenario, Scripted
 
 STAGE = Stage("s", 1e9, 0.0)
 

@@ -2,7 +2,10 @@ import pytest
 
 from sim.errors import ScenarioError
 from sim.policies.chain import Local
+from tests.conftest import TwoParts
 from topologies.errors import TopologyError
+from workloads.arrivals import Poisson
+from workloads.workload import Workload
 
 
 @pytest.mark.parametrize(
@@ -23,15 +26,11 @@ def test_an_impossible_value_is_named(make_scenario, changes, words) -> None:
 
 
 def test_an_origin_that_is_not_there_is_named(make_scenario) -> None:
-    with pytest.raises(TopologyError, match="'egde'.*'edge'"):
+    with pytest.raises(TopologyError, match=r"'egde'.*'edge'"):
         make_scenario(Local(), origins=("egde",))
 
 
 def test_replications_differ_and_repeat(make_scenario) -> None:
-    from workloads.arrivals import Poisson
-    from workloads.workload import Workload
-    from tests.conftest import TwoParts
-
     scenario = make_scenario(Local(), workload=Workload(TwoParts(), Poisson(1.0), 5))
     first, again, other = (scenario.requests(number) for number in (0, 0, 1))
     assert first == again

@@ -5,8 +5,8 @@ import pytest
 from sim.engine.simulator import Simulator
 from sim.engine.world import World
 from sim.plan import Compute, Plan, Transfer
-from workloads.stage import Payload, Stage
 from tests.conftest import MakeScenario, Scripted
+from workloads.stage import Payload, Stage
 
 
 def seconds_on_edge(seconds: float) -> Stage:

@@ -10,12 +10,12 @@ from sim.errors import PolicyError
 from sim.plan import Compute, Plan, Transfer
 from sim.policies.chain import BestSplit, Local, Offload
 from sim.policy import UNTOUCHED, Estimates, View
+from tests.conftest import At, TwoParts, small_topology
 from topologies.topology import Topology
 from workloads.catalogue import model_named
 from workloads.codec import codec_named
 from workloads.stage import ChainLink, Payload, Request, Stage
 from workloads.workload import Workload
-from tests.conftest import At, TwoParts, small_topology
 
 
 def view_of(topology: Topology, **backlog_s: float) -> View:
@@ -113,7 +113,7 @@ def test_a_topology_without_clouds_leaves_only_local() -> None:
     alone = Topology("alone", nodes=small.nodes[:2], links=small.links[:1])
     assert nodes_of(plan_for(Local(), TwoParts(), view_of(alone)))
     for policy in (Offload(), BestSplit()):
-        with pytest.raises(PolicyError, match="no untrusted cloud.*'local'"):
+        with pytest.raises(PolicyError, match=r"no untrusted cloud.*'local'"):
             plan_for(policy, TwoParts(), view_of(alone))
 
 

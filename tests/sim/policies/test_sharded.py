@@ -8,11 +8,11 @@ from sim.exposure import sights, worst_coalition
 from sim.plan import Compute, Plan, Transfer
 from sim.policies.sharded import Sharded
 from sim.policy import UNTOUCHED, Estimates, View
+from tests.conftest import TwoParts, small_topology
 from topologies.shipped import load
 from topologies.topology import Topology
 from workloads.catalogue import model_named
 from workloads.stage import Request
-from tests.conftest import TwoParts, small_topology
 
 TOPOLOGY = load("jetson-16-clouds")
 SCHEMES = ["contiguous", "round-robin", "random", "checkerboard", "speed-proportional"]

@@ -88,7 +88,14 @@ def test_every_block_runs_exactly_once(name, mode, upload):
 
 @pytest.mark.parametrize(
     ("mode", "count"),
-    [("exact", 4), ("prefix", 1), ("deferred", 1), ("local-attention", 1), ("landmark", 5), ("image", 1)],
+    [
+        ("exact", 4),
+        ("prefix", 1),
+        ("deferred", 1),
+        ("local-attention", 1),
+        ("landmark", 5),
+        ("image", 1),
+    ],
 )
 def test_round_trips_are_those_of_the_design(mode, count):
     assert len(rounds(B, mode).rounds) == count
@@ -199,7 +206,11 @@ def test_rounds_are_remembered_and_travel_between_processes(mode):
     [
         ("exactly", {}, "mode: 'exactly' is unknown; choose one of exact, prefix"),
         ("exact", {"upload": "jpeg"}, "upload: 'jpeg' is unknown; choose one of pixels, embed"),
-        ("local-attention", {"offload_tokenwise": True}, "offload_tokenwise: has no meaning in mode 'local-attention'"),
+        (
+            "local-attention",
+            {"offload_tokenwise": True},
+            "offload_tokenwise: has no meaning in mode 'local-attention'",
+        ),
         ("landmark", {"pool": 0}, "pool: 0; give at least 1 token"),
         ("image", {"upload": "embeddings"}, "upload: 'embeddings' has no meaning in mode 'image'"),
         (
