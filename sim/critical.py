@@ -5,26 +5,30 @@ that finished last before it could begin. The waiting and the running of these s
 the latency of the plan.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from sim.plan import Plan
-from sim.trace import Record
+from sim.trace import HAS_FINISHED
 
 
-def critical_steps(plan: Plan, records: Mapping[int, Record]) -> list[int]:
-    """Return the steps on the critical path, first to last; ``records`` are of finished steps."""
-    if not records:
+def critical_steps(
+    plan: Plan, queued_s: Sequence[float], end_s: Sequence[float], states: Sequence[int]
+) -> list[int]:
+    """Return the steps on the critical path, first to last; only finished steps are on it.
+
+    The sequences have one entry per step of the plan, as in `sim.trace.Columns`.
+    """
+    finished = [step for step, state in enumerate(states) if state == HAS_FINISHED]
+    if not finished:
         return []
-    current = max(records, key=lambda step: (records[step].end_s, step))
-    path = [current]
+    path = [max(finished, key=end_s.__getitem__)]
     while True:
-        ready_s = records[current].queued_s
-        held_up = [
+        ready_s = queued_s[path[-1]]
+        held_up_by = [
             early
-            for early in plan.steps[current].after
-            if early in records and records[early].end_s <= ready_s
+            for early in plan.steps[path[-1]].after
+            if states[early] == HAS_FINISHED and end_s[early] <= ready_s
         ]
-        if not held_up:
+        if not held_up_by:
             return path[::-1]
-        current = max(held_up, key=lambda step: (records[step].end_s, step))
-        path.append(current)
+        path.append(max(held_up_by, key=end_s.__getitem__))

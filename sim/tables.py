@@ -15,8 +15,8 @@ import pandas as pd
 from sim.critical import critical_steps
 from sim.exposure import Sight, fraction, sights, worst_coalition
 from sim.facts import StepFacts, step_facts
-from sim.plan import Plan, Step
-from sim.trace import FINISHED, Outcome, Record, Trace
+from sim.plan import Step
+from sim.trace import HAS_FINISHED, Columns, Outcome, Trace, in_order, outcome_words
 
 STEP_COLUMNS = (
     "request", "replication", "attempt", "step", "kind", "stage", "node", "source", "target",
@@ -39,10 +39,10 @@ class Tables:
         self._trace = trace
         self._replication = replication
         self._outcomes = sorted(trace.outcomes, key=lambda outcome: outcome.request.index)
-        plans = list(dict.fromkeys(record.plan for record in trace.records))
-        self._plan_steps = [step for plan in plans for step in plan.steps]
-        self._rows = self._gather(_offsets(plans))
-        self._seen_by, self._seen = self._look()
+        self._plan_steps = [step for plan in trace.plans for step in plan.steps]
+        columns = trace.columns()
+        self._rows = self._gather(columns)
+        self._seen_by, self._seen = self._look(columns)
 
     def steps(self) -> pd.DataFrame:
         """Return one row per record, in the order in which they ended; see `STEP_COLUMNS`."""
@@ -89,75 +89,76 @@ class Tables:
         )
         return self._labelled(table)[list(EXPOSURE_COLUMNS)]
 
-    def _gather(self, offsets: dict[Plan, int]) -> pd.DataFrame:
-        """Return the records as columns, each beside the facts of its step."""
-        records = self._trace.records
-        facts = pd.DataFrame(
-            [asdict(step_facts(step, self._trace.topology)) for step in self._plan_steps],
-            columns=list(StepFacts.__dataclass_fields__),
-        )
-        for column in ("kind", "stage", "node", "source", "target"):
-            facts[column] = facts[column].astype("category")
-        plan_step = np.array([offsets[r.plan] + r.step for r in records], dtype=np.int64)
-        rows = facts.take(plan_step).reset_index(drop=True)
-        rows["plan_step"] = plan_step
-        for column in ("request", "attempt", "step", "queued_s", "start_s", "end_s", "outcome"):
-            rows[column] = [getattr(record, column) for record in records]
-        rows["critical"] = self._critical()
+    def _gather(self, columns: Columns) -> pd.DataFrame:
+        """Return the steps that began as rows, each beside the facts of its step."""
+        order = in_order(columns)
+        rows = self._facts().take(self._plan_step(columns)[order]).reset_index(drop=True)
+        for name in ("request", "attempt", "step", "queued_s", "start_s", "end_s"):
+            rows[name] = getattr(columns, name)[order]
+        rows["outcome"] = outcome_words(columns.state)[order]
+        rows["critical"] = self._critical(columns)[order]
         held_s = np.where(rows["kind"] == "compute", rows["end_s"] - rows["start_s"], 0.0)
-        arrived = rows["outcome"] == FINISHED
-        for column in ("bytes", "bytes_up", "bytes_down", "flops"):
-            rows[column] = rows[column].where(arrived, 0.0)
+        arrived = columns.state[order] == HAS_FINISHED
+        for name in ("bytes", "bytes_up", "bytes_down", "flops"):
+            rows[name] = rows[name].where(arrived, 0.0)
         rows["energy_j"] = rows["power_w"] * held_s + rows["fixed_j"].where(arrived, 0.0)
         rows["cost_usd"] = rows["usd_per_s"] * held_s + rows["fixed_usd"].where(arrived, 0.0)
         return self._labelled(rows)
 
-    def _critical(self) -> npt.NDArray[np.bool_]:
-        """Tell for each record whether its step is on the critical path of its plan."""
-        plans: dict[tuple[int, int], dict[int, tuple[int, Record]]] = {}
-        for row, record in enumerate(self._trace.records):
-            if record.outcome == FINISHED:
-                plans.setdefault((record.request, record.attempt), {})[record.step] = (row, record)
-        critical = np.zeros(len(self._trace.records), dtype=np.bool_)
-        for numbered in plans.values():
-            records = {step: record for step, (_, record) in numbered.items()}
-            plan = next(iter(records.values())).plan
-            for step in critical_steps(plan, records):
-                critical[numbered[step][0]] = True
+    def _facts(self) -> pd.DataFrame:
+        """Return the facts of every step of every plan; `_plan_step` says which row is whose."""
+        facts = pd.DataFrame(
+            [asdict(step_facts(step, self._trace.topology)) for step in self._plan_steps],
+            columns=list(StepFacts.__dataclass_fields__),
+        )
+        words = ("kind", "stage", "node", "source", "target")
+        return facts.astype(dict.fromkeys(words, "category"))
+
+    def _plan_step(self, columns: Columns) -> npt.NDArray[np.int64]:
+        sizes = np.array([len(plan.steps) for plan in self._trace.plans], dtype=np.int64)
+        return (np.cumsum(sizes) - sizes)[columns.plan] + columns.step
+
+    def _critical(self, columns: Columns) -> npt.NDArray[np.bool_]:
+        """Tell for each step whether it is on the critical path of its plan."""
+        critical = np.zeros(len(columns.step), dtype=np.bool_)
+        queued_s, end_s = columns.queued_s.tolist(), columns.end_s.tolist()
+        states = columns.state.tolist()
+        starts = np.flatnonzero(columns.step == 0).tolist()
+        for start, end in zip(starts, [*starts[1:], len(states)], strict=True):
+            plan = self._trace.plans[columns.plan[start]]
+            path = critical_steps(plan, queued_s[start:end], end_s[start:end], states[start:end])
+            critical[[start + step for step in path]] = True
         return critical
 
-    def _look(self) -> tuple[npt.NDArray[np.int64], list[tuple[dict[str, Sight], Outcome]]]:
+    def _look(
+        self, columns: Columns
+    ) -> tuple[npt.NDArray[np.int64], list[tuple[dict[str, Sight], Outcome]]]:
         """Work out what was seen of each request, once for all that ran the same steps.
 
         Returns, per request, the position of what was seen of it in the list that follows; each
         entry of the list has the first request it stands for beside it.
         """
-        finished = self._rows[self._rows["outcome"] == FINISHED]
-        ordered = finished.sort_values(["request", "plan_step"], kind="stable")
-        bounds = np.searchsorted(
-            ordered["request"], [outcome.request.index for outcome in self._outcomes], "left"
-        )
-        parts = np.split(ordered["plan_step"].to_numpy(), bounds[1:])
+        finished = np.flatnonzero(columns.state == HAS_FINISHED)
+        plan_step, request = self._plan_step(columns)[finished], columns.request[finished]
+        order = np.lexsort((plan_step, request))
+        indices = [outcome.request.index for outcome in self._outcomes]
+        bounds = np.searchsorted(request[order], indices)
         positions: dict[bytes, int] = {}
         seen: list[tuple[dict[str, Sight], Outcome]] = []
-        for part, outcome in zip(parts, self._outcomes, strict=True):
+        seen_by = np.zeros(len(indices), dtype=np.int64)
+        for place, part in enumerate(np.split(plan_step[order], bounds[1:])):
             key = part.tobytes()
             if key not in positions:
                 positions[key] = len(seen)
                 steps: Sequence[Step] = [self._plan_steps[position] for position in part]
-                seen.append((sights(steps, self._trace.topology), outcome))
-        seen_by = np.array([positions[part.tobytes()] for part in parts], dtype=np.int64)
+                seen.append((sights(steps, self._trace.topology), self._outcomes[place]))
+            seen_by[place] = positions[key]
         return seen_by, seen
 
     def _labelled(self, table: pd.DataFrame) -> pd.DataFrame:
         table["replication"] = self._replication
         table["world"] = self._trace.world
         return table
-
-
-def _offsets(plans: Sequence[Plan]) -> dict[Plan, int]:
-    ends = np.cumsum([0, *(len(plan.steps) for plan in plans)])
-    return {plan: int(start) for plan, start in zip(plans, ends, strict=False)}
 
 
 def _worst(seen: dict[str, Sight], outcome: Outcome) -> tuple[float, float, bool]:

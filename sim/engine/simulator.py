@@ -16,7 +16,7 @@ from sim.errors import PlanError
 from sim.plan import Compute, Plan
 from sim.policy import UNTOUCHED, Progress, service_s
 from sim.runner import Scenario
-from sim.trace import CANCELLED, FINISHED, Outcome, Record, Trace
+from sim.trace import FINISHED, HAS_FINISHED, WAS_CANCELLED, Outcome, Trace
 from sim.walk import Walk
 from workloads.stage import Request
 
@@ -36,30 +36,27 @@ class _Haul(NamedTuple):
 
 
 class _Execution:
-    """One plan being executed for one request."""
+    """One plan being executed for one request; the lists have one entry per step."""
 
     __slots__ = (
-        "cancelled",
-        "handles",
-        "plan",
-        "priced",
-        "progress",
-        "queued_s",
-        "request",
-        "walk",
-    )
+        "end_s", "handles", "plan", "priced", "progress", "queued_s", "request", "start_s",
+        "states", "walk",
+    )  # fmt: skip
 
     def __init__(
         self, request: Request, plan: Plan, priced: list[_Work | _Haul], progress: Progress
     ) -> None:
+        steps = len(plan.steps)
         self.request = request
         self.plan = plan
         self.priced = priced
         self.progress = progress
         self.walk = Walk(plan)
-        self.queued_s = [0.0] * len(plan.steps)
+        self.queued_s = [0.0] * steps
+        self.start_s = [0.0] * steps
+        self.end_s = [0.0] * steps
+        self.states = bytearray(steps)
         self.handles: dict[int, Turn | Flow] = {}
-        self.cancelled: set[int] = set()
 
 
 class Simulator:
@@ -85,7 +82,6 @@ class _Run:
         self._observer = Observer(self._world, scenario.view_age_s)
         self._priced: dict[Plan, list[_Work | _Haul]] = {}
         self._trace = Trace("sim", scenario.topology)
-        self._record = self._trace.records.append
         self._open = 0
         self._ended = self._clock.event()
         for process in processes:
@@ -152,21 +148,22 @@ class _Run:
         self._finish(execution, index, execution.queued_s[index])
 
     def _finish(self, execution: _Execution, index: int, start_s: float) -> None:
-        walk = execution.walk
-        self._note(execution, index, start_s, FINISHED)
-        ready, needless = walk.finish(index)
+        execution.start_s[index] = start_s
+        execution.end_s[index] = self._clock.now
+        execution.states[index] = HAS_FINISHED
+        ready, needless = execution.walk.finish(index)
         for other in needless:
             self._cancel(execution, other)
         for later in ready:
             self._begin(execution, later)
-        if walk.open_steps == 0:
+        if execution.walk.open_steps == 0:
             self._end_plan(execution)
 
     def _cancel(self, execution: _Execution, index: int) -> None:
-        execution.cancelled.add(index)
+        """Stop a step that runs or waits; one that has not begun never will."""
         handle = execution.handles.get(index)
         if handle is None:
-            return  # it had not begun and never will
+            return
         start_s = execution.queued_s[index]
         price = execution.priced[index]
         if isinstance(handle, Turn) and isinstance(price, _Work):
@@ -174,36 +171,35 @@ class _Run:
             start_s = self._clock.now if isnan(handle.start_s) else handle.start_s
         elif isinstance(handle, Flow):
             self._network.cancel(handle)
-        self._note(execution, index, start_s, CANCELLED)
-
-    def _note(self, execution: _Execution, index: int, start_s: float, outcome: str) -> None:
-        self._record(
-            Record(
-                execution.request.index,
-                execution.progress.plans,
-                execution.plan,
-                index,
-                execution.queued_s[index],
-                start_s,
-                self._clock.now,
-                outcome,
-            )
-        )
+        execution.start_s[index] = start_s
+        execution.end_s[index] = self._clock.now
+        execution.states[index] = WAS_CANCELLED
 
     def _end_plan(self, execution: _Execution) -> None:
-        plan, progress = execution.plan, execution.progress
+        plan, progress, request = execution.plan, execution.progress, execution.request
+        self._trace.add(
+            request.index,
+            progress.plans,
+            plan,
+            execution.queued_s,
+            execution.start_s,
+            execution.end_s,
+            execution.states,
+        )
         if plan.completes:
-            self._end_request(execution.request)
+            self._end_request(request)
             return
         if not plan.steps:
             raise PlanError(
-                f"request {execution.request.index}: plan {progress.plans + 1} has no step and "
+                f"request {request.index}: plan {progress.plans + 1} has no step and "
                 "does not complete the request; it would be planned for ever"
             )
         finished = tuple(
-            step for index, step in enumerate(plan.steps) if index not in execution.cancelled
+            step
+            for step, state in zip(plan.steps, execution.states, strict=True)
+            if state == HAS_FINISHED
         )
-        self._execute(execution.request, Progress(progress.plans + 1, progress.finished + finished))
+        self._execute(request, Progress(progress.plans + 1, progress.finished + finished))
 
     def _end_request(self, request: Request) -> None:
         self._trace.outcomes.append(Outcome(request, self._clock.now, FINISHED, ""))
