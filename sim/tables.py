@@ -124,7 +124,8 @@ class Tables:
         queued_s, end_s = columns.queued_s.tolist(), columns.end_s.tolist()
         states = columns.state.tolist()
         starts = np.flatnonzero(columns.step == 0).tolist()
-        for start, end in zip(starts, [*starts[1:], len(states)], strict=True):
+        ends = [*starts, len(states)][1:]
+        for start, end in zip(starts, ends, strict=True):
             plan = self._trace.plans[columns.plan[start]]
             path = critical_steps(plan, queued_s[start:end], end_s[start:end], states[start:end])
             critical[[start + step for step in path]] = True

@@ -248,6 +248,9 @@ class Network:
                     del self._active[bundle]
             else:
                 heappop(heap)
+        if not ended:
+            self._set_alarm(link, now_s)
+            return
         self._allocator.hastened[link] = None
         self._unsettled = True
         try:

@@ -1,0 +1,72 @@
+"""The same scenario gives the same results in every process, whatever the hash seed."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+TABLES = ("steps", "requests", "exposure")
+POLICIES = ("sharded/deferred", "sharded/exact:assignment=random,seed=3", "best-split", "offload")
+RUNS = 3
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Return the result folders of one scenario run in processes with different hash seeds."""
+    folders = [tmp_path_factory.mktemp("runs") / "results" for _ in range(RUNS)]
+    arguments = ["--set", "replications=2", "--set", "workload.requests=40"]
+    for policy in POLICIES:
+        arguments += ["--policy", policy]
+    for seed, folder in enumerate(folders):
+        subprocess.run(
+            [sys.executable, "-c", "from experiments.cli import main; main()"]
+            + ["simulate", "jetson-16-clouds", *arguments, "--out", str(folder)],
+            env={**os.environ, "PYTHONHASHSEED": str(seed)},
+            capture_output=True,
+            check=True,
+        )
+    return folders
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_tables_are_equal_to_the_last_bit(folders: list[Path], name: str) -> None:
+    first, *others = [pq.read_table(folder / f"{name}.parquet") for folder in folders]
+    assert first.num_rows > 0
+    for other in others:
+        assert other.equals(first, check_metadata=True)
+        for column in first.column_names:
+            mine, theirs = first[column].combine_chunks(), other[column].combine_chunks()
+            assert [buffer and buffer.to_pybytes() for buffer in mine.buffers()] == [
+                buffer and buffer.to_pybytes() for buffer in theirs.buffers()
+            ]
+
+
+def test_timelines_are_equal(folders: list[Path]) -> None:
+    first, *others = [(folder / "timeline.json").read_bytes() for folder in folders]
+    assert all(other == first for other in others)
+
+
+def test_manifests_differ_in_the_moment_only(folders: list[Path]) -> None:
+    manifests = [json.loads((folder / "manifest.json").read_text()) for folder in folders]
+    for manifest in manifests:
+        del manifest["created"]
+    assert manifests == [manifests[0]] * RUNS
+
+
+def test_another_seed_gives_another_run(folders: list[Path], tmp_path: Path) -> None:
+    out = tmp_path / "results"
+    subprocess.run(
+        [sys.executable, "-c", "from experiments.cli import main; main()"]
+        + ["simulate", "jetson-16-clouds", "--set", "seed=1", "--policy", POLICIES[0]]
+        + ["--set", "replications=2", "--set", "workload.requests=40", "--out", str(out)],
+        capture_output=True,
+        check=True,
+    )
+    arrivals = [
+        pq.read_table(folder / "requests.parquet")["arrival_s"][:80] for folder in (out, folders[0])
+    ]
+    assert not arrivals[0].equals(arrivals[1])
