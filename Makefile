@@ -3,9 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: setup demo test bench check format clean
+.PHONY: setup demo test bench check format compile uncompile clean
 
-setup: .venv/.all
+setup: .venv/.all .venv/.compiled
 
 # The core is enough to simulate; the rest is for the real runner, the tests and the checks.
 .venv/.core: pyproject.toml constraints.txt
@@ -17,14 +17,31 @@ setup: .venv/.all
 	$(PIP) --editable '.[dev]'
 	touch $@
 
+# The hot modules once more, compiled by mypyc from the very same source: same results bit for bit,
+# two to three times the speed. Without a C compiler everything runs as plain Python.
+COMPILED := $(addprefix sim/engine/,clock.py flows.py sharing.py fairness.py network.py queues.py \
+	world.py simulator.py) sim/walk.py
+
+compile: .venv/.compiled
+
+.venv/.compiled: .venv/.all $(COMPILED)
+	rm -rf build *__mypyc*.so
+	if command -v cc >/dev/null; then $(BIN)/mypyc --strict $(COMPILED) >.venv/compile.log 2>&1 \
+		|| { cat .venv/compile.log; exit 1; }; else echo "no C compiler: not compiled"; fi
+	rm -rf build
+	touch $@
+
+uncompile:
+	rm -f .venv/.compiled *__mypyc*.so sim/*.so sim/engine/*.so
+
 demo: .venv/.core
 	$(BIN)/tessera simulate jetson-16-clouds --policy all --policy sharded/deferred:codec=int8 \
 		--out results/demo-$$(date +%Y%m%d-%H%M%S)
 
-test: .venv/.all
+test: .venv/.all .venv/.compiled
 	$(BIN)/python -m pytest
 
-bench: .venv/.core
+bench: .venv/.all .venv/.compiled
 	$(BIN)/python -m experiments.bench
 
 check: .venv/.all
@@ -37,5 +54,5 @@ format: .venv/.all
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-clean:
+clean: uncompile
 	rm -rf .venv .bench build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -62,8 +62,9 @@ class Tables:
         worst = pd.DataFrame(
             [_worst(sight, outcome) for sight, outcome in self._seen],
             columns=["pixels_max_node", "pixels_max_pair", "mixes"],
-        ).take(self._seen_by)
-        table[list(worst.columns)] = worst.set_axis(table.index)
+        )
+        worst = worst.astype({"pixels_max_node": float, "pixels_max_pair": float, "mixes": bool})
+        table[list(worst.columns)] = worst.take(self._seen_by).set_axis(table.index)
         return self._labelled(table)[list(REQUEST_COLUMNS)]
 
     def exposure(self) -> pd.DataFrame:
@@ -80,7 +81,7 @@ class Tables:
         ]  # fmt: skip
         distinct = pd.DataFrame(
             rows, columns=["seen_by", "node", "provider", "received", "pixels", "mixes"]
-        )
+        ).astype({"seen_by": int, "pixels": float, "mixes": bool})
         requests = pd.DataFrame(
             {"request": [o.request.index for o in self._outcomes], "seen_by": self._seen_by}
         )

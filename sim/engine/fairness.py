@@ -152,7 +152,7 @@ class Allocator:
             for bundle in list(share.bundles):
                 if bundle.count:
                     self._move(bundle, link, now_s)
-        left = link.capacity - sum(share.weight * share.governor.level for share in rivals)
+        left = link.capacity - sum((share.weight * share.governor.level for share in rivals), 0.0)
         return max(left, 0.0) / link.own.weight
 
     def _move(self, bundle: Bundle, target: Link, now_s: float) -> None:

@@ -50,7 +50,7 @@ class Share:
 
     def weigh(self) -> float:
         """Add up the weight afresh, so that it is exactly 0 when no flow is left."""
-        self.weight = sum(bundle.weight for bundle in self.bundles)
+        self.weight = sum((bundle.weight for bundle in self.bundles), 0.0)
         return self.weight
 
 

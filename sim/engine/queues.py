@@ -93,15 +93,17 @@ class DeviceQueue:
     @property
     def backlog_s(self) -> float:
         """Seconds of service still owed to all jobs, waiting and in service."""
+        if not self._running:
+            return 0.0
         now = self._clock.now
-        owed_s = sum(turn.start_s + turn.service_s - now for turn in self._running)
-        return owed_s + sum(turn.service_s for turn in self._waiting)
+        owed_s = sum((turn.start_s + turn.service_s - now for turn in self._running), 0.0)
+        return owed_s + sum((turn.service_s for turn in self._waiting), 0.0)
 
     @property
     def busy_s(self) -> float:
         """Slot-seconds spent in service so far, jobs in service and cancelled ones included."""
         now = self._clock.now
-        return self._busy_s + sum(now - turn.start_s for turn in self._running)
+        return self._busy_s + sum((now - turn.start_s for turn in self._running), 0.0)
 
     def _begin(self, turn: Turn) -> None:
         turn.start_s = now = self._clock.now
