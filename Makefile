@@ -24,15 +24,20 @@ COMPILED := $(addprefix sim/engine/,clock.py flows.py sharing.py fairness.py net
 
 compile: .venv/.compiled
 
+# mypyc puts what all compiled modules share at the root; it belongs where Python looks anyway.
 .venv/.compiled: .venv/.all $(COMPILED)
-	rm -rf build *__mypyc*.so
-	if command -v cc >/dev/null; then $(BIN)/mypyc --strict $(COMPILED) >.venv/compile.log 2>&1 \
-		|| { cat .venv/compile.log; exit 1; }; else echo "no C compiler: not compiled"; fi
-	rm -rf build
-	touch $@
+	@rm -rf build
+	@if command -v cc >/dev/null; then \
+		echo "compiling the simulator's hot modules"; \
+		$(BIN)/mypyc --strict $(COMPILED) >.venv/compile.log 2>&1 || { cat .venv/compile.log; exit 1; }; \
+		rm -f .venv/lib/python*/site-packages/*__mypyc*.so; \
+		mv *__mypyc*.so .venv/lib/python*/site-packages/; \
+	else echo "no C compiler (cc): the simulator stays plain Python"; fi
+	@rm -rf build
+	@touch $@
 
 uncompile:
-	rm -f .venv/.compiled *__mypyc*.so sim/*.so sim/engine/*.so
+	rm -f .venv/.compiled .venv/lib/python*/site-packages/*__mypyc*.so sim/*.so sim/engine/*.so
 
 demo: .venv/.core
 	$(BIN)/tessera simulate jetson-16-clouds --policy all --policy sharded/deferred:codec=int8 \

@@ -28,7 +28,7 @@ def breakdown(steps: pd.DataFrame, topology: Topology) -> pd.DataFrame:
 
 
 def _labels(steps: pd.DataFrame, topology: Topology) -> list[str]:
-    side = {node.name: "edge" if node.trusted else "cloud" for node in topology.nodes}
+    side = {node.name: node.role if node.trusted else "cloud" for node in topology.nodes}
     columns = (steps[column] for column in ("kind", "stage", "node", "source", "target"))
     return [
         f"{side[node] if kind == 'compute' else f'{side[source]} to {side[target]}'}: {stage}"

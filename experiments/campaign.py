@@ -50,7 +50,8 @@ def run_campaign(
         rows.append(replication_metrics(requests, scenario.warm_up, scenario.deadline_s))
         latencies.append(tuple(counted["latency_s"].where(counted["outcome"] == "finished", INF)))
         loads.append(utilisation(trace))
-        exposures.append(tables.exposure())
+        exposure = tables.exposure()
+        exposures.append(exposure[exposure["request"] >= scenario.warm_up])
         if folder is not None:
             folder.add(scenario.policy_name, replication, tables)
         look(tables)

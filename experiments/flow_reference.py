@@ -2,7 +2,7 @@
 
 ``python -m experiments.flow_reference FILE…`` replays each file through `sim.engine.network` and
 prints the largest relative error of a finish time. A file is a JSON object: ``caps`` (capacity of
-each link, bytes per second), ``link_latency`` (one-way seconds per link) and ``flows``, each with
+each link, bytes per second), ``link_latency`` (one-way seconds per link; 0 if not given) and ``flows``, each with
 ``slot``, ``k``, ``bytes``, ``route`` (link indices) and ``finish`` (seconds). Within a slot flows
 follow each other in the order of ``k``: each starts when the one before ends, the first at 0.
 
@@ -63,7 +63,7 @@ def read(path: Path) -> Reference:
         _number(capacity, f"caps[{index}]", above=0.0)
         for index, capacity in enumerate(_list(_field(document, "caps", ""), "caps"))
     )
-    latency_s = _number(_field(document, "link_latency", ""), "link_latency", least=0.0)
+    latency_s = _number(document.get("link_latency", 0.0), "link_latency", least=0.0)
     flows = [
         _flow(flow, f"flows[{index}]", len(capacities))
         for index, flow in enumerate(_list(_field(document, "flows", ""), "flows"))

@@ -26,8 +26,6 @@ def capacity_per_s(scenario: Scenario) -> float:
     ]
     channels_s = [
         carried * 8 / channel.rate_bits_per_s
-        for channel, carried in zip(
-            scenario.topology.channels, trace.carried_bytes, strict=True
-        )
+        for channel, carried in zip(scenario.topology.channels, trace.carried_bytes, strict=True)
     ]
     return 1 / max(devices_s + channels_s)

@@ -68,9 +68,10 @@ class ResultFolder:
             self._processes += 1
             self._timeline.extend(timeline_events(steps, policy, self._processes))
 
-    def complete(self, scenario: Mapping[str, Any], policies: Sequence[str]) -> None:
+    def complete(self, name: str, scenario: Mapping[str, Any], policies: Sequence[str]) -> None:
         """Say that everything has been added; without it leaving the ``with`` discards all."""
         self._manifest = {
+            "name": name,
             "scenario": scenario,
             "policies": list(policies),
             "world": "sim",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -93,6 +94,17 @@ class Scripted:
     def plan(self, request: Request, progress: Progress, view: View) -> Plan:
         self.seen.append((request, progress, view))
         return self.plans[progress.plans]
+
+
+def pytest_configure() -> None:
+    """Refuse to test compiled modules that are older than their source."""
+    for compiled in (Path(__file__).parents[1] / "sim").rglob("*.so"):
+        source = compiled.with_name(compiled.name.split(".")[0] + ".py")
+        if source.stat().st_mtime > compiled.stat().st_mtime:
+            pytest.exit(
+                f"{source} is newer than its compiled twin; run 'make compile' or 'make uncompile'",
+                returncode=2,
+            )
 
 
 MakeScenario = Callable[..., Scenario]

@@ -21,6 +21,7 @@ from experiments.cli.options import (
 from experiments.metrics import Estimate
 from experiments.results import ResultFolder
 from experiments.scenarios.loader import build, read_scenario, scenario_path
+from experiments.verdict import Answer, judge
 from sim.engine.simulator import Simulator
 from sim.policies.registry import POLICIES
 from sim.runner import Scenario
@@ -50,7 +51,7 @@ def simulate(
     with folder or nullcontext():
         campaigns = _run(scenarios, folder)
         if folder is not None:
-            folder.complete(document.model_dump(mode="json"), specs)
+            folder.complete(path.stem, document.model_dump(mode="json"), specs)
     if as_json:
         print(json.dumps(_as_json(path.stem, campaigns), indent=1))
     else:
@@ -100,8 +101,29 @@ def _print(campaigns: list[Campaign], out: Path | None) -> None:
     sights = _sights(campaigns)
     if sights is not None:
         show(sights)
+    show(_verdicts(campaigns))
     if out is not None:
         show(f"Results are in {out}")
+
+
+def _verdicts(campaigns: list[Campaign]) -> str:
+    """Say which policies keep the 99th percentile within the deadline, as ``budget`` judges."""
+    deadline_s = campaigns[0].scenario.deadline_s
+    found: dict[Answer, list[str]] = {answer: [] for answer in Answer}
+    for campaign in campaigns:
+        verdict = judge(campaign.latencies_s, deadline_s, QUANTILE, CONFIDENCE)
+        found[verdict.answer].append(campaign.scenario.policy_name)
+    lines = [f"{deadline_s * 1e3:g} ms at quantile {QUANTILE:g}, with {CONFIDENCE:.0%} confidence"]
+    lines += [f"  {_WORDS[answer]}: {', '.join(names)}" for answer, names in found.items() if names]
+    return "\n".join(lines)
+
+
+QUANTILE, CONFIDENCE = 0.99, 0.95
+_WORDS = {
+    Answer.HOLDS: "holds under",
+    Answer.MISSED: "does not hold under",
+    Answer.UNDECIDED: "too few samples to say under",
+}
 
 
 def _summary(campaigns: list[Campaign]) -> Table:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from sim.engine.network import Flow
 from sim.engine.queues import DeviceQueue, Turn
 from sim.engine.world import Observer, World
-from sim.errors import PlanError
+from sim.errors import PlanError, PolicyError
 from sim.plan import Compute, Plan
 from sim.policy import UNTOUCHED, Progress, service_s
 from sim.runner import Scenario
@@ -104,6 +104,11 @@ class _Run:
 
     def _execute(self, request: Request, progress: Progress) -> None:
         plan = self._policy.plan(request, progress, self._observer.view())
+        if not isinstance(plan, Plan):
+            raise PolicyError(
+                f"{type(self._policy).__name__}.plan returned {type(plan).__name__} for request "
+                f"{request.index}; it must return a Plan"
+            )
         priced = self._priced.get(plan)
         if priced is None:
             priced = self._priced[plan] = self._price(plan)

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic.errors import PydanticSchemaGenerationError
 
 from sim.errors import PolicyError
 from sim.policies.chain import BestSplit, Local, Offload
 from sim.policies.sharded import Sharded
 from sim.policy import Policy
+from workloads.sam.modes import summary as mode_summary
 
 POLICIES: Mapping[str, tuple[type[Policy], dict[str, str]]] = {
     "local": (Local, {}),
@@ -49,8 +51,8 @@ def policy_named(spec: str) -> Policy:
         kind, fixed = POLICIES[name]
     except KeyError:
         raise PolicyError(
-            f"policy {name!r} is unknown{_nearest(name, POLICIES)}; "
-            "'tessera list policies' shows all"
+            f"policy {name!r} is unknown{_nearest(name, POLICIES)} "
+            "('tessera list policies' shows all)"
         ) from None
     return _built(name, kind, parameters, fixed)
 
@@ -59,6 +61,8 @@ def describe(name: str) -> str:
     """Return the first line of a policy's description and its parameters with their defaults."""
     kind, fixed = POLICIES[name]
     summary = (inspect.getdoc(kind) or "").splitlines()[0]
+    if "mode" in fixed:
+        summary = f"{summary} {mode_summary(fixed['mode'])}"
     knobs = ", ".join(
         f"{field.name}={field.default}" for field in _knobs(kind) if field.name not in fixed
     )
@@ -89,14 +93,19 @@ def _built(
     for key in parameters:
         if key not in known:
             raise PolicyError(f"policy {name!r}: unknown parameter {key!r}{_nearest(key, known)}")
-    if not known:
-        return kind()
     try:
-        return TypeAdapter(kind).validate_python({**parameters, **fixed})
+        return TypeAdapter(kind).validate_python({**parameters, **fixed}) if known else kind()
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "parameters"
-        raise PolicyError(f"policy {name!r}: {place}: {first['msg']}") from None
+        place = "".join(f"{part}: " for part in first["loc"])
+        raise PolicyError(
+            f"policy {name!r}: {place}{first['msg'].removeprefix('Value error, ')}"
+        ) from None
+    except (TypeError, PydanticSchemaGenerationError) as error:
+        raise PolicyError(
+            f"policy {name!r}: its class cannot be made from its parameters: "
+            f"{str(error).splitlines()[0]}; give every field a default and a plain type"
+        ) from error
 
 
 def _class_in_file(spec: str, file: str, class_name: str = "") -> type[Policy]:
@@ -112,7 +121,7 @@ def _class_in_file(spec: str, file: str, class_name: str = "") -> type[Policy]:
     sys.modules[source.name] = module  # dataclasses look their module up
     try:
         source.loader.exec_module(module)
-    except Exception as error:  # a user's file may raise anything
+    except (Exception, SystemExit) as error:  # a user's file may raise anything
         raise PolicyError(
             f"policy {spec!r}: importing {file} raised {type(error).__name__}: {error}"
         ) from error

@@ -3,7 +3,7 @@
 import pytest
 
 from sim.engine.simulator import Simulator
-from sim.errors import PlanError
+from sim.errors import PlanError, PolicyError
 from sim.plan import Compute, Plan, Transfer
 from sim.runner import Runner
 from tests.conftest import MakeScenario, Scripted
@@ -32,6 +32,11 @@ def test_a_transfer_to_nowhere(runner: Runner, make_scenario: MakeScenario) -> N
     plan = Plan((Transfer("edge", "c", Payload("x", fixed_bytes=1.0)),))
     with pytest.raises(TopologyError, match="no node 'c'"):
         runner.run(make_scenario(Scripted((plan,))))
+
+
+def test_a_policy_that_returns_no_plan(runner: Runner, make_scenario: MakeScenario) -> None:
+    with pytest.raises(PolicyError, match="returned NoneType for request 0; it must return a Plan"):
+        runner.run(make_scenario(Scripted((None,))))
 
 
 def test_a_policy_that_would_plan_for_ever(runner: Runner, make_scenario: MakeScenario) -> None:

@@ -127,7 +127,7 @@ def test_the_folder_gets_every_replication(make_scenario: MakeScenario, tmp_path
     scenario = make_scenario(Scripted((SHOWN,)), arrivals_s=(0.0, 5.0), replications=3)
     with ResultFolder(tmp_path / "results") as folder:
         run_campaign(scenario, Simulator(), folder)
-        folder.complete({}, ["scripted"])
+        folder.complete("test", {}, ["scripted"])
     requests = pq.read_table(tmp_path / "results" / "requests.parquet").to_pandas()
     assert list(requests["replication"]) == [0, 0, 1, 1, 2, 2]
     assert set(requests["policy"]) == {"scripted"}

@@ -107,7 +107,6 @@ def change(*keys, to):
         ([1], "the file is [1], but must be an object"),
         (change("caps", to=change), "caps is missing"),
         (change("flows", to=change), "flows is missing"),
-        (change("link_latency", to=change), "link_latency is missing"),
         (change("caps", to=7), "caps is 7, but must be a list"),
         (change("caps", to=[]), "caps is [], but must be a list, and not empty"),
         (change("flows", to={}), "flows is {}, but must be a list"),

@@ -44,7 +44,7 @@ def written(path: Path, make_scenario: MakeScenario) -> Path:
         folder.add("unseen", 0, tables(make_scenario, UNSEEN))
         folder.add("seen", 0, tables(make_scenario))
         folder.add("seen", 1, tables(make_scenario, replication=1))
-        folder.complete({"seed": 3}, ["unseen", "seen"])
+        folder.complete("test", {"seed": 3}, ["unseen", "seen"])
     return path
 
 
@@ -95,7 +95,7 @@ def test_a_run_that_shows_nothing_has_an_empty_exposure_table(
 ) -> None:
     with ResultFolder(tmp_path / "results") as folder:
         folder.add("unseen", 0, tables(make_scenario, UNSEEN))
-        folder.complete({}, ["unseen"])
+        folder.complete("test", {}, ["unseen"])
     table = pq.read_table(tmp_path / "results" / "exposure.parquet")
     assert table.num_rows == 0
     assert table.column_names == [*EXPOSURE_COLUMNS, "policy"]
@@ -144,7 +144,7 @@ def test_an_exception_leaves_nothing(
     def fail_half_way() -> None:
         with ResultFolder(tmp_path / "deep" / "results") as folder:
             folder.add("seen", 0, tables(make_scenario))
-            folder.complete({}, ["seen"])
+            folder.complete("test", {}, ["seen"])
             raise error
 
     with pytest.raises(error):
@@ -172,7 +172,7 @@ def test_nothing_shows_under_the_final_name_before_it_is_whole(
 ) -> None:
     with ResultFolder(tmp_path / "results") as folder:
         folder.add("seen", 0, tables(make_scenario))
-        folder.complete({}, ["seen"])
+        folder.complete("test", {}, ["seen"])
         assert not (tmp_path / "results").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["results"]
 
@@ -200,7 +200,7 @@ def test_somebody_elses_folder_of_that_name_is_not_overwritten(
     def lose_the_race() -> None:
         with ResultFolder(theirs) as folder:
             folder.add("seen", 0, tables(make_scenario))
-            folder.complete({}, ["seen"])
+            folder.complete("test", {}, ["seen"])
             theirs.mkdir()
             (theirs / "notes").write_text("theirs")
 

@@ -26,7 +26,10 @@ from workloads.stage import Payload, Round, Shard, Stage
 
 
 def landmark(sam: Sam, options: Options) -> Sharding:
-    """Return the rounds: one per segment between exchanges."""
+    """As local attention, but pooled keys and values go round at each global block.
+
+    The rounds are one per segment between exchanges.
+    """
     trips = tuple(_round(sam, options, segment) for segment in segments(sam.variant))
     return Sharding("landmark", before(sam, options), trips, stateful=True)
 

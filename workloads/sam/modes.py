@@ -57,6 +57,7 @@ def rounds(
 
 
 def _exact(sam: Sam, options: Options) -> Sharding:
+    """Clouds run the windowed blocks, one round trip per run of them; the result is exact."""
     if options.offload_tokenwise:
         return tokenwise(sam, options)
     steps = runs(sam.variant)
@@ -86,6 +87,7 @@ def _exact_round(sam: Sam, options: Options, run: Run, *, last: bool = False) ->
 
 
 def _prefix(sam: Sam, options: Options) -> Sharding:
+    """Clouds run the blocks before the first global one; one round trip, exact."""
     first, *rest = runs(sam.variant)
     edge = [sam.merge(), *map(sam.global_block, first.following)]
     for run in rest:
@@ -95,6 +97,7 @@ def _prefix(sam: Sam, options: Options) -> Sharding:
 
 
 def _deferred(sam: Sam, options: Options) -> Sharding:
+    """Clouds run all windowed blocks, the edge all global ones after; changed function."""
     edge = (sam.merge(), *map(sam.global_block, sam.variant.global_blocks), *ending(sam))
     return _one_round(sam, options, "deferred", sam.variant.windowed_blocks, edge)
 
@@ -113,6 +116,7 @@ def _one_round(
 
 
 def _local(sam: Sam, options: Options) -> Sharding:
+    """Clouds run every block on their own shard only; one round trip, approximate."""
     trip = Round(
         up=first_upload(sam, options),
         compute=partial(sam.local_run, patch_embed=options.patch_embed),
@@ -133,3 +137,8 @@ _MODES: dict[str, Callable[[Sam, Options], Sharding]] = {
 
 MODES = tuple(_MODES)
 """Names of the modes."""
+
+
+def summary(mode: str) -> str:
+    """Return one line on what a mode does."""
+    return (_MODES[mode].__doc__ or "").splitlines()[0]

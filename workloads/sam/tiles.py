@@ -13,7 +13,7 @@ from workloads.stage import Payload, Round, Shard, Stage
 
 
 def image(sam: Sam, options: Options) -> Sharding:
-    """Return mode `image`: each cloud's tile becomes its part of the embedding, neck included."""
+    """Clouds run a whole small encoder on their tile, neck included; approximate."""
     encoder = options.tile_encoder
     _check(sam, options)
     trip = Round(

@@ -25,7 +25,7 @@ def test_parameters_are_read_by_their_type() -> None:
     ("spec", "words"),
     [
         ("lokal", "policy 'lokal' is unknown; did you mean 'local'"),
-        ("zzz", "policy 'zzz' is unknown; 'tessera list policies' shows all"),
+        ("zzz", r"policy 'zzz' is unknown \('tessera list policies' shows all\)"),
         ("local:egde=x", "unknown parameter 'egde'; did you mean 'edge'"),
         ("local:edge", "'edge' is no 'key=value'"),
         ("sharded/exact:mode=prefix", "unknown parameter 'mode'"),
@@ -63,6 +63,11 @@ def test_a_policy_of_the_user_s_own(tmp_path: Path) -> None:
         ("this is no python", "raised SyntaxError"),
         ("x = 1", "has no class 'Mine' with a method plan"),
         ("class Mine: pass", "has no class 'Mine' with a method plan"),
+        ("import sys; sys.exit(3)", "raised SystemExit: 3"),
+        (
+            "class Mine:\n def __init__(self, needed): ...\n def plan(self, *_): ...",
+            "cannot be made from its parameters: .*missing 1 required positional",
+        ),
     ],
 )
 def test_a_file_that_is_no_policy(tmp_path: Path, text: str, words: str) -> None:
