@@ -2,9 +2,10 @@
 
 ``python -m experiments.flow_reference FILE…`` replays each file through `sim.engine.network` and
 prints the largest relative error of a finish time. A file is a JSON object: ``caps`` (capacity of
-each link, bytes per second), ``link_latency`` (one-way seconds per link; 0 if not given) and ``flows``, each with
-``slot``, ``k``, ``bytes``, ``route`` (link indices) and ``finish`` (seconds). Within a slot flows
-follow each other in the order of ``k``: each starts when the one before ends, the first at 0.
+each link, bytes per second), ``link_latency`` (one-way seconds per link; 0 if not given) and
+``flows``, each with ``slot``, ``k``, ``bytes``, ``route`` (link indices) and ``finish`` (seconds).
+Within a slot flows follow each other in the order of ``k``: each starts when the one before ends,
+the first at 0.
 
 Exit status: 0 when every error is below 1e-9, 1 when one is not, 2 when a file is no good.
 """

@@ -20,7 +20,8 @@ FILE_NAME = re.compile(r"# ([\w.-]+\.(?:py|yaml))\n")
 
 def run(command: list[str], folder: Path) -> str:
     programs = str(Path(sys.executable).parent)
-    environment = os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path, "TESSERA": str(ROOT)}
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
