@@ -19,8 +19,10 @@ setup: .venv/.all .venv/.compiled
 
 # The hot modules once more, compiled by mypyc from the very same source: same results bit for bit,
 # two to three times the speed. Without a C compiler everything runs as plain Python.
-COMPILED := $(addprefix sim/engine/,clock.py flows.py sharing.py fairness.py network.py queues.py \
-	world.py simulator.py) sim/walk.py
+COMPILED := $(addprefix sim/engine/,clock.py flows.py sharing.py fairness.py network.py \
+	congestion.py paths.py connections.py transport.py \
+	world.py simulator.py $(addprefix servers/,server.py fifo.py memory.py noise.py pool.py \
+	batching.py background.py autoscaling.py assembly.py)) sim/walk.py
 
 compile: .venv/.compiled
 

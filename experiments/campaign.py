@@ -1,24 +1,42 @@
 """Running a scenario: all its replications under one policy, summed up."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 
-from experiments.metrics import Estimate, replication_metrics, summarise, utilisation
+from experiments.metrics import (
+    LATENCY_METRICS,
+    counting_latencies,
+    replication_metrics,
+    single_metrics,
+    summarise,
+    utilisation,
+)
 from experiments.results import ResultFolder
-from sim.runner import Runner, Scenario
+from experiments.saturation import Evidence, Saturation, Work, evidence, occupied_s, saturation
+from experiments.statistics.batches import Batching, batching
+from experiments.statistics.estimates import Estimate, FloatArray, unbounded
+from experiments.statistics.warm_up import WarmUp, mser5
+from sim.ledger import Ledger
+from sim.runner import AUTO, Runner, Scenario
 from sim.tables import Tables
+from sim.trace import Sink, Trace
 
 
 @dataclass(frozen=True)
 class Campaign:
-    """What came out of all replications of ``scenario``.
+    """What came out of all replications of ``scenario``, which says how many there were.
 
-    ``replications`` holds each replication's metrics, ``metrics`` their estimates,
+    ``replications`` holds each replication's metrics, ``metrics`` their estimates: of a single
+    replication by batch means, for which its latencies were cut into ``batches``. Where there is
+    ``saturation``, latencies have no estimate (NaN), since there is no steady state to estimate.
+
     ``latencies_s`` per replication the latencies that count (infinite where a request failed),
     ``seen`` per untrusted node the largest fraction of one request's input that it received
-    directly and whether it ever received mixtures.
+    directly and whether it ever received mixtures. ``warm_up`` requests of each replication count
+    for none of these.
     """
 
     scenario: Scenario
@@ -27,6 +45,108 @@ class Campaign:
     utilisation: dict[str, Estimate]
     latencies_s: tuple[tuple[float, ...], ...]
     seen: pd.DataFrame
+    warm_up: WarmUp
+    saturation: Saturation
+    batches: Batching | None
+
+
+class Replications:
+    """The replications of a scenario so far: run one more, or sum them up, at any time.
+
+    ``folder`` receives the tables of each, ``look`` is shown them, chunk by chunk.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        runner: Runner,
+        folder: ResultFolder | None = None,
+        look: Callable[[Tables], None] = lambda _: None,
+    ) -> None:
+        self.scenario = scenario
+        self._runner = runner
+        self._folder = folder
+        self._look = look
+        self._requests: list[pd.DataFrame] = []
+        self._latencies_s: list[FloatArray] = []
+        self._utilisation: list[dict[str, float]] = []
+        self._exposures: list[pd.DataFrame] = []
+        self._evidence: list[Evidence] = []
+        self._rows: list[dict[str, float]] = []
+        self._rows_leave_out = 0
+
+    def __len__(self) -> int:
+        return len(self._requests)
+
+    def run_next(self) -> None:
+        """Run the next replication."""
+        scenario, replication = self.scenario, len(self)
+        work = Work(scenario.topology, scenario.workload.requests)
+        ledger = Ledger(scenario.topology, replication)
+        chunks: list[pd.DataFrame] = []
+
+        def take(chunk: Trace) -> None:
+            tables = Tables(chunk, replication)
+            chunks.append(tables.requests())
+            work.add(tables.steps())
+            ledger.add(tables)
+            self._exposures.append(_last_seen(tables.exposure()))
+            if self._folder is not None:
+                self._folder.add(scenario.policy_name, replication, tables)
+            self._look(tables)
+
+        trace = self._runner.run(scenario, replication, Sink(take))
+        if self._folder is not None:
+            self._folder.add_books(scenario.policy_name, ledger, trace)
+        requests = pd.concat(chunks).sort_values("request", ignore_index=True)
+        self._requests.append(requests)
+        self._latencies_s.append(counting_latencies(requests))
+        self._utilisation.append(utilisation(trace))
+        self._evidence.append(evidence(occupied_s(trace), work, requests))
+
+    def campaign(self) -> Campaign:
+        """Sum up; at least one replication has been run."""
+        scenario = replace(self.scenario, replications=len(self))
+        warm_up = self._warm_up()
+        latencies_s = [each[warm_up.requests :] for each in self._latencies_s]
+        rows = self._row_per_replication(warm_up.requests)
+        saturated = saturation(scenario, self._evidence)
+        return Campaign(
+            scenario=scenario,
+            replications=tuple(rows),
+            metrics=self._metrics(rows, warm_up.requests, saturated),
+            utilisation=summarise(self._utilisation),
+            latencies_s=tuple(tuple(each.tolist()) for each in latencies_s),
+            seen=_seen(self._exposures, warm_up.requests),
+            warm_up=warm_up,
+            saturation=saturated,
+            batches=_batches(latencies_s[0]) if len(self) == 1 else None,
+        )
+
+    def _warm_up(self) -> WarmUp:
+        if self.scenario.warm_up != AUTO:
+            return WarmUp(self.scenario.warm_up)
+        return mser5(self._latencies_s)
+
+    def _row_per_replication(self, warm_up: int) -> list[dict[str, float]]:
+        """Return each replication's metrics, working out only those that are not known yet."""
+        if warm_up != self._rows_leave_out:
+            self._rows, self._rows_leave_out = [], warm_up
+        deadline_s = self.scenario.deadline_s
+        new = self._requests[len(self._rows) :]
+        self._rows += [replication_metrics(table, warm_up, deadline_s) for table in new]
+        return list(self._rows)
+
+    def _metrics(
+        self, rows: list[dict[str, float]], warm_up: int, saturated: Saturation
+    ) -> dict[str, Estimate]:
+        found: Mapping[str, Estimate] = (
+            summarise(rows)
+            if len(self) > 1
+            else single_metrics(self._requests[0], warm_up, self.scenario.deadline_s)
+        )
+        void = dict.fromkeys(LATENCY_METRICS, unbounded(np.nan)) if saturated else {}
+        return {**found, **void}
 
 
 def run_campaign(
@@ -41,32 +161,30 @@ def run_campaign(
     ``folder`` receives the tables, ``advance`` is called and ``look`` is shown the tables after
     each replication.
     """
-    rows, loads, latencies, exposures = [], [], [], []
-    for replication in range(scenario.replications):
-        trace = runner.run(scenario, replication)
-        tables = Tables(trace, replication)
-        requests = tables.requests()
-        counted = requests[requests["request"] >= scenario.warm_up]
-        rows.append(replication_metrics(requests, scenario.warm_up, scenario.deadline_s))
-        latencies.append(tuple(counted["latency_s"].where(counted["outcome"] == "finished", INF)))
-        loads.append(utilisation(trace))
-        exposure = tables.exposure()
-        exposures.append(exposure[exposure["request"] >= scenario.warm_up])
-        if folder is not None:
-            folder.add(scenario.policy_name, replication, tables)
-        look(tables)
+    replications = Replications(scenario, runner, folder, look)
+    for _ in range(scenario.replications):
+        replications.run_next()
         advance()
-    return Campaign(
-        scenario, tuple(rows), summarise(rows), summarise(loads), tuple(latencies), _seen(exposures)
-    )
+    return replications.campaign()
 
 
-INF = float("inf")
+def _batches(latencies_s: FloatArray) -> Batching | None:
+    return batching(latencies_s[np.isfinite(latencies_s)])
 
 
-def _seen(exposures: list[pd.DataFrame]) -> pd.DataFrame:
+_SIGHT = ["node", "provider", "pixels", "mixes"]
+
+
+def _last_seen(exposure: pd.DataFrame) -> pd.DataFrame:
+    """Return the last request of each sight of each node: enough, whatever the warm-up."""
+    grouped = exposure.groupby(_SIGHT, sort=False, observed=True, dropna=False, as_index=False)
+    return grouped[["request"]].max()
+
+
+def _seen(exposures: list[pd.DataFrame], warm_up: int) -> pd.DataFrame:
     """Return one row per node: provider, largest fraction of pixels, any mixture."""
     together = pd.concat(exposures)
-    return together.groupby("node", sort=False, observed=True).agg(
+    counted = together[together["request"] >= warm_up]
+    return counted.groupby("node", sort=False, observed=True).agg(
         provider=("provider", "first"), pixels=("pixels", "max"), mixes=("mixes", "any")
     )

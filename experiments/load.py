@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from experiments.saturation import occupied_s
 from sim.engine.simulator import Simulator
 from sim.runner import Scenario
 
@@ -18,14 +19,4 @@ def capacity_per_s(scenario: Scenario) -> float:
         origins=scenario.origins[:1],
         warm_up=0,
     )
-    trace = Simulator().run(alone)
-    devices_s = [
-        busy_s / node.device.slots
-        for name, busy_s in trace.busy_s.items()
-        if (node := scenario.topology.node(name)).device is not None
-    ]
-    channels_s = [
-        carried * 8 / channel.rate_bits_per_s
-        for channel, carried in zip(scenario.topology.channels, trace.carried_bytes, strict=True)
-    ]
-    return 1 / max(devices_s + channels_s)
+    return 1 / max(occupied_s(Simulator().run(alone)).values())

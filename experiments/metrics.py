@@ -2,62 +2,30 @@
 
 A figure is worked out for each replication, from its requests after the warm-up, and then given
 as the mean over replications with a Student-t interval, since requests of one replication share
-queues and are not independent.
+queues and are not independent. Of a single replication, batch means give the interval.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from math import isfinite, isnan, nan, sqrt
+from math import inf, isnan, nan
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
-from scipy.special import stdtrit
 
+from experiments.saturation import occupied_s
+from experiments.statistics.batches import batch_mean, batch_quantile
+from experiments.statistics.estimates import (
+    Estimate,
+    FloatArray,
+    estimate,
+    quantile_of,
+    unbounded,
+)
 from sim.trace import FINISHED, Trace
 
-FloatArray = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A mean over replications and its confidence interval.
-
-    The bounds are NaN where there is no telling: for a single replication, or an infinite mean.
-    """
-
-    mean: float
-    low: float
-    high: float
-
-    @property
-    def half_width(self) -> float:
-        """Half the width of the interval."""
-        return (self.high - self.low) / 2
-
-
-def estimate(values: Sequence[float], confidence: float = 0.95) -> Estimate:
-    """Return the mean of independent ``values`` with a two-sided Student-t interval.
-
-    >>> estimate([1.0, 2.0, 3.0]).mean
-    2.0
-    """
-    count = len(values)
-    mean = float(np.mean(values))
-    if count < 2 or not isfinite(mean):
-        return Estimate(mean, nan, nan)
-    spread = float(np.std(values, ddof=1)) / sqrt(count)
-    margin = float(stdtrit(count - 1, (1 + confidence) / 2)) * spread
-    return Estimate(mean, mean - margin, mean + margin)
-
-
-def quantile_of(values: Sequence[float] | FloatArray, quantile: float) -> float:
-    """Return the order statistic at ``quantile``, the higher of two; NaN where there is no value.
-
-    It may be infinite, where a failed request counts as an infinite latency.
-    """
-    found = np.asarray(values)
-    return float(np.quantile(found, quantile, method="higher")) if len(found) else nan
+QUANTILES = {"p50_s": 0.5, "p95_s": 0.95, "p99_s": 0.99}
+PER_REQUEST = ("bytes_up", "bytes_down", "energy_j", "cost_usd")
+LATENCY_METRICS = (*QUANTILES, "mean_s", "deadline_met")
+"""What has no value where there is no steady state."""
 
 
 def replication_metrics(
@@ -72,34 +40,45 @@ def replication_metrics(
     latency_s = finished["latency_s"].to_numpy()
     span_s = float(counted["end_s"].max() - counted["arrival_s"].min())
     return {
-        "p50_s": quantile_of(latency_s, 0.5),
-        "p95_s": quantile_of(latency_s, 0.95),
-        "p99_s": quantile_of(latency_s, 0.99),
+        **{name: quantile_of(latency_s, quantile) for name, quantile in QUANTILES.items()},
         "mean_s": float(latency_s.mean()) if len(latency_s) else nan,
         "deadline_met": float((latency_s <= deadline_s).sum() / len(counted)),
         "throughput_per_s": len(finished) / span_s if span_s else nan,
-        "bytes_up": float(counted["bytes_up"].mean()),
-        "bytes_down": float(counted["bytes_down"].mean()),
-        "energy_j": float(counted["energy_j"].mean()),
-        "cost_usd": float(counted["cost_usd"].mean()),
+        **{name: float(counted[name].mean()) for name in PER_REQUEST},
         "pixels_max_node": float(counted["pixels_max_node"].max()),
         "pixels_max_pair": float(counted["pixels_max_pair"].max()),
         "mixes": float(counted["mixes"].any()),
     }
 
 
+def single_metrics(requests: pd.DataFrame, warm_up: int, deadline_s: float) -> dict[str, Estimate]:
+    """Return the metrics of the only replication, with intervals by batch means.
+
+    Throughput, and what is largest over requests, have no interval.
+    """
+    counted = requests[requests["request"] >= warm_up]
+    latency_s = counting_latencies(counted)
+    finished_s = latency_s[np.isfinite(latency_s)]
+    figures = replication_metrics(requests, warm_up, deadline_s)
+    found = {name: unbounded(value) for name, value in figures.items()}
+    if len(finished_s):
+        found |= {name: batch_quantile(finished_s, q) for name, q in QUANTILES.items()}
+        found["mean_s"] = batch_mean(finished_s)
+    found["deadline_met"] = batch_mean(latency_s <= deadline_s)
+    return found | {name: batch_mean(counted[name].to_numpy()) for name in PER_REQUEST}
+
+
+def counting_latencies(requests: pd.DataFrame) -> FloatArray:
+    """Return the latencies in the order of arrival; infinite where a request failed."""
+    latency_s = requests["latency_s"].where(requests["outcome"] == FINISHED, inf)
+    return latency_s.to_numpy(dtype=np.float64)
+
+
 def utilisation(trace: Trace) -> dict[str, float]:
     """Return the busy fraction of each device and the used fraction of each channel, by name."""
     if not trace.end_s:
         return {}
-    devices = {
-        name: busy_s / trace.end_s / _slots(trace, name) for name, busy_s in trace.busy_s.items()
-    }
-    channels = {
-        channel.name: carried * 8 / channel.rate_bits_per_s / trace.end_s
-        for channel, carried in zip(trace.topology.channels, trace.carried_bytes, strict=True)
-    }
-    return {**devices, **channels}
+    return {name: taken_s / trace.end_s for name, taken_s in occupied_s(trace).items()}
 
 
 def summarise(replications: Sequence[Mapping[str, float]]) -> dict[str, Estimate]:
@@ -108,8 +87,3 @@ def summarise(replications: Sequence[Mapping[str, float]]) -> dict[str, Estimate
         key: estimate([row[key] for row in replications if not isnan(row[key])] or [nan])
         for key in replications[0]
     }
-
-
-def _slots(trace: Trace, name: str) -> int:
-    device = trace.topology.node(name).device
-    return device.slots if device else 1

@@ -1,7 +1,8 @@
 """Result folders: written whole or not at all, in one schema for every runner.
 
 A folder grows beside its final place under a name of its own and is renamed when it is complete,
-so an interrupted or failed run leaves nothing that could be taken for a result.
+so an interrupted or failed run leaves nothing that could be taken for a result. Tables arrive in
+chunks and are written as they come: a long run needs no more memory than a short one.
 """
 
 import json
@@ -13,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from math import isnan
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,14 +23,17 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from experiments.timeline import timeline_events
+from experiments.timeline import Event, first_requests, timeline_events
 from sim.errors import ScenarioError
+from sim.ledger import TOTALS, Ledger
 from sim.tables import Tables
+from sim.trace import Trace
 
 _NUMBERS = {"queued_s", "start_s", "end_s", "bytes", "flops", "energy_j", "arrival_s", "latency_s",
-            "bytes_up", "bytes_down", "cost_usd", "pixels", "pixels_max_node",
-            "pixels_max_pair"}  # fmt: skip
-_INTEGERS = {"request", "replication", "attempt", "step"}
+            "bytes_up", "bytes_down", "cost_usd", "carbon_g", "pixels", "pixels_max_node",
+            "pixels_max_pair", "busy_s", "idle_s", "off_s", "utilisation", "energy_busy_j",
+            "energy_idle_j"}  # fmt: skip
+_INTEGERS = {"request", "replication", "attempt", "step", "slots"}
 _FLAGS = {"critical", "mixes"}
 
 
@@ -43,8 +48,8 @@ class ResultFolder:
         self._draft = path.parent / f".{path.name}.{os.getpid()}.partial"
         self._made: list[Path] = []
         self._writers: dict[str, pq.ParquetWriter] = {}
-        self._timeline: list[dict[str, Any]] = []
-        self._processes = 0
+        self._drawn: dict[str, list[pd.DataFrame]] = {}
+        self._totals: dict[str, list[dict[str, float]]] = {}
         self._manifest: Mapping[str, Any] | None = None
 
     def __enter__(self) -> Self:
@@ -59,14 +64,19 @@ class ResultFolder:
         return self
 
     def add(self, policy: str, replication: int, tables: Tables) -> None:
-        """Append the tables of one replication under ``policy``."""
+        """Append the tables of one replication under ``policy``, or those of its next chunk."""
         self._append("requests", policy, tables.requests())
         self._append("exposure", policy, tables.exposure())
         steps = tables.steps()
         self._append("steps", policy, steps)
         if replication == 0:
-            self._processes += 1
-            self._timeline.extend(timeline_events(steps, policy, self._processes))
+            self._drawn.setdefault(policy, []).append(first_requests(steps))
+
+    def add_books(self, policy: str, ledger: Ledger, trace: Trace) -> None:
+        """Append the books of one replication under ``policy``, all of its chunks added."""
+        self._append("nodes", policy, ledger.nodes(trace))
+        self._append("links", policy, ledger.links(trace))
+        self._totals.setdefault(policy, []).append(ledger.totals(trace))
 
     def complete(self, name: str, scenario: Mapping[str, Any], policies: Sequence[str]) -> None:
         """Say that everything has been added; without it leaving the ``with`` discards all."""
@@ -93,13 +103,26 @@ class ResultFolder:
             for writer in self._writers.values():
                 writer.close()
             if kind is None and self._manifest is not None:
-                _write_json(self._draft / "manifest.json", self._manifest)
-                _write_json(self._draft / "timeline.json", {"traceEvents": self._timeline})
+                manifest = {**self._manifest, "totals": self._summed()}
+                _write_json(self._draft / "manifest.json", manifest)
+                _write_json(self._draft / "timeline.json", {"traceEvents": self._events()})
                 self._draft.rename(self.path)
         except OSError as failure:
             raise self._complaint(failure) from failure
         finally:
             self._clear()
+
+    def _summed(self) -> dict[str, dict[str, float | None]]:
+        """Return per policy the totals of all replications; JSON knows no NaN."""
+        return {policy: _sums(rows) for policy, rows in self._totals.items()}
+
+    def _events(self) -> list[Event]:
+        pieces = enumerate(self._drawn.items(), start=1)
+        return [
+            event
+            for process, (policy, drawn) in pieces
+            for event in timeline_events(pd.concat(drawn), policy, process)
+        ]
 
     def _clear(self) -> None:
         """Remove the draft where there is one, and the folders made for it that are empty."""
@@ -122,6 +145,11 @@ class ResultFolder:
 
 
 _RECORDED = ("tessera", "simpy", "networkx", "numpy", "pandas", "pyarrow", "pydantic")
+
+
+def _sums(rows: Sequence[Mapping[str, float]]) -> dict[str, float | None]:
+    sums = {key: sum(row[key] for row in rows) for key in TOTALS}
+    return {key: None if isnan(total) else total for key, total in sums.items()}
 
 
 def _arrow_type(column: str) -> pa.DataType:

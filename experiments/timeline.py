@@ -20,12 +20,17 @@ Event = dict[str, Any]
 Row = dict[Hashable, Any]
 
 
+def first_requests(steps: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of ``steps`` that a timeline shows."""
+    return steps[steps["request"] < REQUESTS_SHOWN]
+
+
 def timeline_events(steps: pd.DataFrame, policy: str, process: int) -> list[Event]:
     """Return the events of the first `REQUESTS_SHOWN` requests in ``steps``, as ``process``.
 
     Computations that were cancelled before they ran do not show.
     """
-    shown = steps[steps["request"] < REQUESTS_SHOWN]
+    shown = first_requests(steps)
     ran = (shown["outcome"] == FINISHED) | (shown["end_s"] > shown["start_s"])
     rows = shown[ran | (shown["kind"] != "compute")].to_dict(orient="records")
     if not rows:

@@ -5,7 +5,7 @@
 its kernels.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Protocol
 
@@ -28,6 +28,28 @@ class Roofline:
     def seconds(self, stage: Stage, device: Device) -> float:
         """Return the roofline time; `TopologyError` where the device lacks the precision."""
         return _roofline_s(stage, device)
+
+
+def batched(stage: Stage, count: int) -> Stage:
+    """Return the stage that runs ``stage`` on ``count`` inputs of its size at once.
+
+    Operations, activations and what travels through memory for them grow with the count; weights
+    are read once and kernels launched once for all.
+
+    >>> eight = batched(Stage("s", flops=1e9, memory_bytes=5e6, launches=3, weight_bytes=4e6), 8)
+    >>> eight.flops, eight.memory_bytes, eight.launches, eight.weight_bytes
+    (8000000000.0, 12000000.0, 3, 4000000.0)
+    """
+    return replace(
+        stage,
+        flops=stage.flops * count,
+        memory_bytes=stage.memory_bytes + activation_bytes(stage) * (count - 1),
+    )
+
+
+def activation_bytes(stage: Stage) -> float:
+    """Return the bytes a stage reads and writes apart from its weights."""
+    return max(0.0, stage.memory_bytes - stage.weight_bytes)
 
 
 @lru_cache(maxsize=65_536)

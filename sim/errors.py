@@ -5,6 +5,10 @@ class PolicyError(ValueError):
     """A policy cannot serve what it was asked, or was given an impossible parameter."""
 
 
+class CannotServeError(Exception):
+    """No plan can serve this request as the world is now; the request ends with this reason."""
+
+
 class PlanError(ValueError):
     """A plan contradicts itself or the topology it is meant for."""
 

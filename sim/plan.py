@@ -33,7 +33,10 @@ class Compute:
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """Carry ``payload``, written with ``codec``, from ``source`` to ``target``."""
+    """Carry ``payload``, written with ``codec``, from ``source`` to ``target``.
+
+    ``fresh`` asks for a connection of its own instead of the one that is kept between the two.
+    """
 
     source: str
     target: str
@@ -41,6 +44,7 @@ class Transfer:
     codec: str = "fp16"
     after: tuple[int, ...] = ()
     need: int = 0
+    fresh: bool = False
 
     @property
     def size_bytes(self) -> float:

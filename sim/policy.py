@@ -6,7 +6,9 @@ simulator and in the real runner.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from functools import cached_property
+from math import inf
+from typing import NamedTuple, Protocol
 
 from sim.cost import CostModel
 from sim.errors import PlanError
@@ -19,15 +21,30 @@ from workloads.stage import Request, Stage
 class Progress:
     """What became of the plans a request has had so far.
 
-    ``finished`` steps tell what is done and where the results lie: that of a `Compute` on its
-    node, that of a `Transfer` on its target. The first plan of a request sees `UNTOUCHED`.
+    ``finished`` steps tell what is done and where the results still lie: that of a `Compute` on
+    its node, that of a `Transfer` on its target. ``lost`` steps are those of the last plan that
+    a fault undid, ``failures`` counts the plans that did not end as they should. The first plan
+    of a request sees `UNTOUCHED`.
     """
 
     plans: int = 0
     finished: tuple[Step, ...] = ()
+    lost: tuple[Step, ...] = ()
+    failures: int = 0
 
 
 UNTOUCHED = Progress()
+
+
+class Way(NamedTuple):
+    """What a route is believed to be: its one-way delay, and the rate of its slowest channel."""
+
+    delay_s: float
+    bits_per_s: float
+
+    def seconds(self, size_bytes: float) -> float:
+        """Predict how long a transfer alone on it takes; infinite where nothing passes."""
+        return self.delay_s + size_bytes * 8 / self.bits_per_s if self.bits_per_s else inf
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,12 +53,13 @@ class Estimates:
 
     Compared by identity, so that a policy can remember a plan for as long as its beliefs hold.
     ``channel_bits_per_s`` is the rate that each directed channel of the topology is believed to
-    have.
+    have, 0 while it is out; ``down`` are the nodes believed to be gone.
     """
 
     topology: Topology
     cost: CostModel
     channel_bits_per_s: tuple[float, ...]
+    down: frozenset[str] = frozenset()
 
     def seconds(self, stages: tuple[Stage, ...], node: str) -> float:
         """Predict the service time of ``stages`` on an idle ``node``, in seconds."""
@@ -49,11 +67,28 @@ class Estimates:
 
     def transfer_s(self, source: str, target: str, size_bytes: float) -> float:
         """Predict an uncontended transfer: one-way delay plus transmission at the bottleneck."""
-        if source == target:
-            return 0.0
+        return self.way(source, target).seconds(size_bytes)
+
+    def way(self, source: str, target: str) -> Way:
+        """Return what the route is believed to be; that of a node to itself takes no time."""
         route = self.topology.route(source, target)
-        slowest = min(self.channel_bits_per_s[channel] for channel in route.channels)
-        return route.delay_s + size_bytes * 8 / slowest
+        rates = map(self.channel_bits_per_s.__getitem__, route.channels)
+        return Way(route.delay_s, min(rates, default=inf))
+
+    def is_up(self, origin: str, node: str) -> bool:
+        """Whether ``node`` is there and can be reached from ``origin`` and back."""
+        if node in self.down:
+            return False
+        if not self._out:
+            return True
+        there, back = self.topology.route(origin, node), self.topology.route(node, origin)
+        return self._out.isdisjoint(there.channels) and self._out.isdisjoint(back.channels)
+
+    @cached_property
+    def _out(self) -> frozenset[int]:
+        """The channels on which nothing passes."""
+        rates = enumerate(self.channel_bits_per_s)
+        return frozenset(channel for channel, rate in rates if not rate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +120,18 @@ def service_s(topology: Topology, cost: CostModel, stages: tuple[Stage, ...], no
 
 
 class Policy(Protocol):
-    """Decides what happens to a request. Frozen values with their parameters as fields."""
+    """Decides what happens to a request. Frozen values with their parameters as fields.
+
+    A policy that never looks at a view's ``backlog_s`` and ``channel_flows`` may say so with a
+    class attribute ``reads_load = False``. In a large world that saves the runner most of its
+    looking around; the view then holds neither, and reading them is an error.
+    """
 
     def plan(self, request: Request, progress: Progress, view: View) -> Plan:
         """Return the next steps for ``request``.
 
-        Raises `sim.errors.PolicyError` where this request on this topology cannot be served;
-        the message names the reason and the remedy.
+        Raises `sim.errors.CannotServeError`, with the reason, where no plan can serve it as the
+        world is now: the request ends with that reason. Raises `sim.errors.PolicyError` where the
+        policy fits neither topology nor workload: that ends the run.
         """
         ...

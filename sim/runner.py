@@ -1,17 +1,21 @@
 """What is run, and what runs it: `Scenario` and `Runner`."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Literal, Protocol
 
 import numpy as np
 
 from sim.cost import CostModel, Roofline
 from sim.errors import ScenarioError
+from sim.faults import FaultPlan
 from sim.policy import Policy
-from sim.trace import Trace
+from sim.trace import Sink, Trace
 from topologies.topology import Topology
 from workloads.stage import Request
 from workloads.workload import Workload
+
+AUTO: Final = "auto"
+WarmUp = int | Literal["auto"]
 
 
 @dataclass(frozen=True)
@@ -19,8 +23,9 @@ class Scenario:
     """A world, what is asked of it, and who decides; nothing in it changes during a run.
 
     Each of ``origins`` sends its own stream of requests. The first ``warm_up`` requests of a
-    replication count for no metric. ``view_age_s`` is how old the policy's view is when it
-    decides. Raises `ScenarioError` for impossible values.
+    replication count for no metric; where it is `AUTO`, the results tell how many that should be.
+    ``view_age_s`` is how old the policy's view is when it decides. Raises `ScenarioError` for
+    impossible values.
     """
 
     name: str
@@ -32,9 +37,10 @@ class Scenario:
     deadline_s: float
     seed: int = 0
     replications: int = 1
-    warm_up: int = 0
+    warm_up: WarmUp = 0
     view_age_s: float = 0.0
     cost: CostModel = field(default_factory=Roofline)
+    faults: FaultPlan = field(default_factory=FaultPlan)
 
     def __post_init__(self) -> None:
         self._require(
@@ -45,10 +51,11 @@ class Scenario:
         self._require(self.replications >= 1, "replications", "run at least one")
         self._require(self.view_age_s >= 0, "view_age", "give a duration that is not negative")
         self._require(
-            0 <= self.warm_up < self.workload.requests,
+            self.warm_up == AUTO or 0 <= self.warm_up < self.workload.requests,
             "warm_up",
             f"leave some of the {self.workload.requests} requests to be measured",
         )
+        self.faults.check(self.topology)
         for origin in self.origins:
             if not self.topology.node(origin).trusted:
                 raise ScenarioError(
@@ -63,9 +70,18 @@ class Scenario:
         """
         return self.workload.requests_from(self.origins, self.generator(replication))
 
-    def generator(self, replication: int) -> np.random.Generator:
-        """Return the random source of a replication's arrivals, spawned from the seed."""
-        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(replication,)))
+    def generator(self, replication: int, purpose: str = "") -> np.random.Generator:
+        """Return the random source of a replication's arrivals, or of another ``purpose``.
+
+        All are spawned from the seed, and none is a child of another (name a purpose in two
+        letters or more: one number more is the key of an origin's arrivals).
+        """
+        key = (replication, *purpose.encode())
+        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
+
+    def fault_generator(self, replication: int) -> np.random.Generator:
+        """Return the random source of a replication's faults, apart from that of its arrivals."""
+        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(replication, 1)))
 
     def _require(self, condition: bool, place: str, remedy: str) -> None:  # noqa: FBT001
         if not condition:
@@ -75,8 +91,12 @@ class Scenario:
 class Runner(Protocol):
     """Executes a scenario; the simulator and the real runner are the two there are."""
 
-    def run(self, scenario: Scenario, replication: int = 0) -> Trace:
+    def run(self, scenario: Scenario, replication: int = 0, sink: Sink | None = None) -> Trace:
         """Run one replication to its end and return its trace.
+
+        A ``sink`` is given requests and steps in chunks as requests end, the last of them before
+        this returns; the trace returned has none of these then, but the books of the whole run:
+        ``busy_s``, ``off_s``, ``carried_bytes``, ``end_s``. So memory does not grow with the run.
 
         Raises `sim.errors.PolicyError` where the policy cannot serve a request, and
         `sim.errors.PlanError` where its plan does not fit the topology.

@@ -3,62 +3,81 @@
 Every runner's traces pass through here, so simulated and real results share one schema and
 comparing them is a join. What follows from plan and topology is worked out once per plan, not
 once per record.
+
+Requests stand in the order in which they ended; the steps of each stand together, in the order
+in which they ended. So the tables of a run's chunks (see `sim.trace.Sink`), one below the other,
+are the tables of the whole run, wherever the chunks begin.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from sim.critical import critical_steps
+from sim.emissions import emitted_g
 from sim.exposure import Sight, fraction, sights, worst_coalition
 from sim.facts import StepFacts, step_facts
 from sim.plan import Step
-from sim.trace import HAS_FINISHED, Columns, Outcome, Trace, in_order, outcome_words
+from sim.trace import HAS_FINISHED, NEVER_BEGUN, Columns, Outcome, Trace, outcome_words
+from topologies.carbon import CarbonIntensity
 
 STEP_COLUMNS = (
     "request", "replication", "attempt", "step", "kind", "stage", "node", "source", "target",
-    "queued_s", "start_s", "end_s", "critical", "bytes", "flops", "energy_j", "outcome", "world",
+    "queued_s", "start_s", "end_s", "critical", "busy_s", "bytes", "flops", "energy_j",
+    "cost_usd", "carbon_g", "outcome", "world",
 )  # fmt: skip
 REQUEST_COLUMNS = (
     "request", "replication", "origin", "arrival_s", "end_s", "latency_s", "outcome", "reason",
-    "bytes_up", "bytes_down", "energy_j", "cost_usd", "pixels_max_node", "pixels_max_pair",
-    "mixes", "world",
+    "bytes_up", "bytes_down", "energy_j", "cost_usd", "carbon_g", "pixels_max_node",
+    "pixels_max_pair", "mixes", "world",
 )  # fmt: skip
 EXPOSURE_COLUMNS = (
     "request", "replication", "node", "provider", "received", "pixels", "mixes", "world",
 )  # fmt: skip
 
+StepGrids = tuple[tuple[CarbonIntensity, float], ...]
+_FACTS = tuple(name for name in StepFacts.__dataclass_fields__ if name != "grids")
+_SUMMED = ("bytes_up", "bytes_down", "energy_j", "cost_usd", "carbon_g")
+
 
 class Tables:
-    """The three tables of one trace; ``replication`` fills the column of that name."""
+    """The three tables of one trace; ``replication`` fills the column of that name.
+
+    ``carbon_g`` is NaN where the topology gives no carbon intensity.
+    """
 
     def __init__(self, trace: Trace, replication: int = 0) -> None:
         self._trace = trace
         self._replication = replication
-        self._outcomes = sorted(trace.outcomes, key=lambda outcome: outcome.request.index)
+        self._outcomes = trace.outcomes
         self._plan_steps = [step for plan in trace.plans for step in plan.steps]
         columns = trace.columns()
+        self._rank = self._ranks(columns)
         self._rows = self._gather(columns)
-        self._seen_by, self._seen = self._look(columns)
+        self._seen_by, self._seen = self._look()
 
     def steps(self) -> pd.DataFrame:
-        """Return one row per record, in the order in which they ended; see `STEP_COLUMNS`."""
+        """Return one row per step that began; see `STEP_COLUMNS`.
+
+        ``busy_s`` is how long it held a slot of its device, ``bytes`` what really moved: all of a
+        transfer that finished, and of any other what had passed by then. ``energy_j``,
+        ``cost_usd`` and ``carbon_g`` go by these two. ``flops`` counts finished computations.
+        """
         return self._rows[list(STEP_COLUMNS)]
 
     def requests(self) -> pd.DataFrame:
-        """Return one row per request, in the order of their indices; see `REQUEST_COLUMNS`."""
+        """Return one row per request; see `REQUEST_COLUMNS`."""
         table = pd.DataFrame(
             [(o.request.index, o.request.origin, o.request.arrival_s, o.end_s, o.latency_s,
               o.outcome, o.reason) for o in self._outcomes],
             columns=["request", "origin", "arrival_s", "end_s", "latency_s", "outcome", "reason"],
         )  # fmt: skip
-        for column in ("bytes_up", "bytes_down", "energy_j", "cost_usd"):
+        for column in _SUMMED:
             table[column] = np.bincount(
-                self._rows["request"], weights=self._rows[column], minlength=len(table)
-            )
+                self._rows["rank"], weights=self._rows[column], minlength=len(table)
+            )[: len(table)]
         worst = pd.DataFrame(
             [_worst(sight, outcome) for sight, outcome in self._seen],
             columns=["pixels_max_node", "pixels_max_pair", "mixes"],
@@ -85,35 +104,92 @@ class Tables:
         requests = pd.DataFrame(
             {"request": [o.request.index for o in self._outcomes], "seen_by": self._seen_by}
         )
+        requests["rank"] = requests.index
         table = requests.merge(distinct, on="seen_by", how="inner").sort_values(
-            "request", kind="stable", ignore_index=True
+            "rank", kind="stable", ignore_index=True
         )
         return self._labelled(table)[list(EXPOSURE_COLUMNS)]
 
+    @property
+    def ended(self) -> int:
+        """How many requests ended."""
+        return len(self._outcomes)
+
+    def charges(self) -> pd.DataFrame:
+        """Return what each step is charged to, a row per row of `steps`.
+
+        That is ``node``, the one that computed or sent, ``computed``, which of the two, and
+        ``energy_j``, ``cost_usd`` and ``carbon_g``.
+        """
+        rows = self._rows
+        computed = rows["kind"] == "compute"
+        charged = rows[["energy_j", "cost_usd", "carbon_g"]].copy()
+        charged["computed"] = computed
+        charged["node"] = rows["node"].astype(str).where(computed, rows["source"].astype(str))
+        return charged
+
+    def _ranks(self, columns: Columns) -> npt.NDArray[np.int64]:
+        """Return for each step how many requests ended before its own."""
+        places = {outcome.request.index: rank for rank, outcome in enumerate(self._outcomes)}
+        present, inverse = np.unique(columns.request, return_inverse=True)
+        ranks = [places.get(request, len(places)) for request in present.tolist()]
+        return np.array(ranks, dtype=np.int64)[inverse]
+
     def _gather(self, columns: Columns) -> pd.DataFrame:
         """Return the steps that began as rows, each beside the facts of its step."""
-        order = in_order(columns)
-        rows = self._facts().take(self._plan_step(columns)[order]).reset_index(drop=True)
+        begun = np.flatnonzero(columns.state != NEVER_BEGUN)
+        keys = (columns.step, columns.attempt, columns.end_s, self._rank)
+        order = begun[np.lexsort([key[begun] for key in keys])]
+        plan_step = self._plan_step(columns)[order]
+        facts, grids = self._facts()
+        rows = facts.take(plan_step).reset_index(drop=True)
+        rows["plan_step"], rows["rank"] = plan_step, self._rank[order]
         for name in ("request", "attempt", "step", "queued_s", "start_s", "end_s"):
             rows[name] = getattr(columns, name)[order]
         rows["outcome"] = outcome_words(columns.state)[order]
         rows["critical"] = self._critical(columns)[order]
-        held_s = np.where(rows["kind"] == "compute", rows["end_s"] - rows["start_s"], 0.0)
-        arrived = columns.state[order] == HAS_FINISHED
-        for name in ("bytes", "bytes_up", "bytes_down", "flops"):
-            rows[name] = rows[name].where(arrived, 0.0)
-        rows["energy_j"] = rows["power_w"] * held_s + rows["fixed_j"].where(arrived, 0.0)
-        rows["cost_usd"] = rows["usd_per_s"] * held_s + rows["fixed_usd"].where(arrived, 0.0)
+        rows["finished"] = columns.state[order] == HAS_FINISHED
+        self._charge(rows, columns.used[order], grids)
         return self._labelled(rows)
 
-    def _facts(self) -> pd.DataFrame:
+    def _charge(
+        self,
+        rows: pd.DataFrame,
+        used: npt.NDArray[np.float64],
+        grids: Sequence[StepGrids],
+    ) -> None:
+        """Add what each step took of its device or route, and what follows from that."""
+        computed, finished = rows["kind"] == "compute", rows["finished"]
+        usual = np.isnan(used)
+        held_s = np.where(usual, rows["end_s"] - rows["start_s"], used)
+        rows["busy_s"] = busy_s = np.where(computed, held_s, 0.0)
+        sent = np.where(usual, 0.0, used) / rows["bytes"].where(rows["bytes"] > 0, np.inf)
+        rows["share"] = share = np.where(
+            finished, 1.0, np.where(computed, (busy_s > 0).astype(float), sent)
+        )
+        for name in ("bytes", "bytes_up", "bytes_down"):
+            rows[name] *= share
+        rows["flops"] = rows["flops"].where(finished, 0.0)
+        rows["energy_j"] = rows["power_w"] * busy_s + rows["fixed_j"] * share
+        rows["cost_usd"] = rows["usd_per_s"] * busy_s + rows["fixed_usd"] * share
+        if not self._trace.topology.carbon:
+            rows["carbon_g"] = np.nan
+            return
+        kinds, factor = rows["plan_step"].to_numpy(), np.where(computed, busy_s, share)
+        start_s, end_s = rows["start_s"].to_numpy(), rows["end_s"].to_numpy()
+        rows["carbon_g"] = emitted_g(grids, kinds, factor, start_s, end_s)
+
+    def _facts(self) -> tuple[pd.DataFrame, list[StepGrids]]:
         """Return the facts of every step of every plan; `_plan_step` says which row is whose."""
+        found = [step_facts(step, self._trace.topology) for step in self._plan_steps]
         facts = pd.DataFrame(
-            [asdict(step_facts(step, self._trace.topology)) for step in self._plan_steps],
-            columns=list(StepFacts.__dataclass_fields__),
+            {name: [getattr(fact, name) for fact in found] for name in _FACTS},
+            columns=list(_FACTS),
         )
         words = ("kind", "stage", "node", "source", "target")
-        return facts.astype(dict.fromkeys(words, "category"))
+        numbers = [name for name in _FACTS if name not in words]
+        types = dict.fromkeys(words, "category") | dict.fromkeys(numbers, "float64")
+        return facts.astype(types), [fact.grids for fact in found]
 
     def _plan_step(self, columns: Columns) -> npt.NDArray[np.int64]:
         sizes = np.array([len(plan.steps) for plan in self._trace.plans], dtype=np.int64)
@@ -132,23 +208,21 @@ class Tables:
             critical[[start + step for step in path]] = True
         return critical
 
-    def _look(
-        self, columns: Columns
-    ) -> tuple[npt.NDArray[np.int64], list[tuple[dict[str, Sight], Outcome]]]:
+    def _look(self) -> tuple[npt.NDArray[np.int64], list[tuple[dict[str, Sight], Outcome]]]:
         """Work out what was seen of each request, once for all that ran the same steps.
 
         Returns, per request, the position of what was seen of it in the list that follows; each
         entry of the list has the first request it stands for beside it.
         """
-        finished = np.flatnonzero(columns.state == HAS_FINISHED)
-        plan_step, request = self._plan_step(columns)[finished], columns.request[finished]
-        order = np.lexsort((plan_step, request))
-        indices = [outcome.request.index for outcome in self._outcomes]
-        bounds = np.searchsorted(request[order], indices)
+        arrived = self._rows[self._rows["share"] > 0]
+        plan_step, rank = arrived["plan_step"].to_numpy(), arrived["rank"].to_numpy()
+        order = np.lexsort((plan_step, rank))
+        bounds = np.searchsorted(rank[order], np.arange(len(self._outcomes) + 1))
         positions: dict[bytes, int] = {}
         seen: list[tuple[dict[str, Sight], Outcome]] = []
-        seen_by = np.zeros(len(indices), dtype=np.int64)
-        for place, part in enumerate(np.split(plan_step[order], bounds[1:])):
+        seen_by = np.zeros(len(self._outcomes), dtype=np.int64)
+        parts = np.split(plan_step[order], bounds)[1:-1]
+        for place, part in enumerate(parts):
             key = part.tobytes()
             if key not in positions:
                 positions[key] = len(seen)

@@ -11,15 +11,18 @@ class Walk:
     """The state of one execution of ``plan``.
 
     A step is *ready* once it has enough finished predecessors, and *needless* once every step
-    that waits for it has become ready without it; needless steps are to be cancelled.
+    that waits for it has become ready without it; needless steps are to be cancelled. It is
+    *doomed* once it was lost or can no longer become ready, since too much of what it needs is
+    doomed; the rest of the plan goes on.
     """
 
-    __slots__ = ("_closed", "_plan", "_waiting", "open_steps")
+    __slots__ = ("_closed", "_doomed", "_plan", "_waiting", "open_steps")
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._waiting = list(plan.needs)
         self._closed = [False] * len(plan.steps) if plan.cancels else []
+        self._doomed: set[int] = set()
         self.open_steps = len(plan.steps)
         """Steps neither finished nor cancelled; the plan has ended when it is 0."""
 
@@ -39,9 +42,37 @@ class Walk:
             waiting[later] -= 1
             if waiting[later] == 0:
                 ready.append(later)
+        if self._doomed:
+            ready = [later for later in ready if later not in self._doomed]
         if not self._closed:
             return ready, _NONE
         return self._prune(index, ready)
+
+    def lose(self, index: int) -> None:
+        """Note that a step that had become ready was lost; dooms what cannot do without it."""
+        spreading = [index]
+        while spreading:
+            doomed = spreading.pop()
+            self.open_steps -= 1
+            self._doomed.add(doomed)
+            if self._closed:
+                self._closed[doomed] = True
+            for later in self._plan.successors[doomed]:
+                if self._is_doomed(later) and later not in spreading:
+                    spreading.append(later)
+
+    @property
+    def failed(self) -> bool:
+        """Whether a step that the plan ends with is doomed: it did not do its work."""
+        return any(not self._plan.successors[index] for index in self._doomed)
+
+    def _is_doomed(self, index: int) -> bool:
+        if index in self._doomed or self._waiting[index] <= 0:
+            return False
+        if self._closed and self._closed[index]:
+            return False
+        after = self._plan.steps[index].after
+        return sum(early not in self._doomed for early in after) < self._plan.needs[index]
 
     def _prune(self, index: int, ready: list[int]) -> tuple[list[int], list[int]]:
         """Close the finished step and all that became needless; return both lists without them."""

@@ -20,9 +20,11 @@ from topologies.quantities import (
     Bytes,
     BytesPerS,
     FlopsPerS,
+    GramsPerKwh,
     JoulesPerBit,
     Metres,
     Seconds,
+    Usd,
     UsdPerByte,
     UsdPerHour,
     Watts,
@@ -31,13 +33,14 @@ from topologies.quantities import (
 )
 
 __all__ = [
-    "BitsPerS", "Bytes", "BytesPerS", "DocumentError", "FlopsPerS", "JoulesPerBit", "Metres",
-    "Seconds", "Strict", "UsdPerByte", "UsdPerHour", "Watts", "key_of", "parse", "parse_quantity",
-    "read_document",
+    "BitsPerS", "Bytes", "BytesPerS", "DocumentError", "FlopsPerS", "GramsPerKwh", "JoulesPerBit",
+    "Metres", "Seconds", "Strict", "Usd", "UsdPerByte", "UsdPerHour", "Watts", "key_of", "parse",
+    "parse_quantity", "read_document",
 ]  # fmt: skip
 
 Model = TypeVar("Model", bound=BaseModel)
 
+_UNKNOWN_KEY: Final = ("extra_forbidden", "unexpected_keyword_argument")  # models, dataclasses
 _TIMESTAMP: Final = "tag:yaml.org,2002:timestamp"
 
 
@@ -148,13 +151,13 @@ def _first(
         return told
     parent = told[1][:-1]
     known = _known_keys(model, parent)
-    unknown = (p for p in placed if p[0]["type"] == "extra_forbidden" and p[1][:-1] == parent)
+    unknown = (p for p in placed if p[0]["type"] in _UNKNOWN_KEY and p[1][:-1] == parent)
     return next((p for p in unknown if p[1][-1] not in known), told)
 
 
 def _reason(details: ErrorDetails, path: list[str], model: type[BaseModel]) -> str:
     value = details["input"]
-    if details["type"] == "extra_forbidden":
+    if details["type"] in _UNKNOWN_KEY:
         return f"unknown key; {suggestion(path[-1], _known_keys(model, path[:-1]))}"
     if details["type"] == "missing":
         return "missing; add it"

@@ -5,8 +5,6 @@ so that `networkx.node_link_graph(data, edges="edges")` and its relatives read i
 """
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ import yaml
 from topologies.documents import DocumentError, read_document
 from topologies.topology import Topology
 from topologies.topology_document import plain, topology_from
+from topologies.writing import write_text
 
 
 def read_topology(path: Path) -> Topology:
@@ -26,7 +25,7 @@ def read_topology(path: Path) -> Topology:
     data = read_document(path)
     if path.suffix == ".json":
         data = _from_node_link(data, str(path))
-    return topology_from(data, str(path))
+    return topology_from(data, str(path), path.parent)
 
 
 def write_topology(topology: Topology, path: Path) -> None:
@@ -42,32 +41,11 @@ def write_topology(topology: Topology, path: Path) -> None:
     write_text(text, path)
 
 
-def write_text(text: str, path: Path) -> None:
-    """Replace a file's text in one step: readers see the old or the new, never a part.
-
-    Raises DocumentError: the file cannot be written.
-    """
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise DocumentError(f"{path}: cannot be written: {error.strerror}") from error
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except OSError as error:
-        raise DocumentError(f"{path}: cannot be written: {error.strerror}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def _node_link(data: dict[str, Any]) -> dict[str, Any]:
     nodes = [{"id": node["name"], **node} for node in data["nodes"]]
     for node in nodes:
         del node["name"]
-    graph = {key: data[key] for key in ("name", "description") if key in data}
+    graph = {key: data[key] for key in ("name", "description", "carbon") if key in data}
     return {"directed": False, "multigraph": False, "graph": graph, "nodes": nodes,
             "edges": data.get("links", [])}  # fmt: skip
 

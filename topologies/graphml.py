@@ -12,15 +12,16 @@ from xml.etree.ElementTree import ParseError
 
 from topologies.documents import DocumentError
 from topologies.errors import TopologyError
-from topologies.files import write_text
 from topologies.graphs import CapacityRule, Placement, from_graph
 from topologies.topology import Topology
 from topologies.topology_document import plain, topology_from
+from topologies.writing import write_text
 
 if TYPE_CHECKING:
     import networkx
 
 _NAME, _ORDER = "topology", "order"
+_MAPPINGS = ("device", "serving", "schedule", "back_schedule")
 
 
 def write_graphml(topology: Topology, path: Path) -> None:
@@ -33,10 +34,13 @@ def write_graphml(topology: Topology, path: Path) -> None:
     data = plain(topology)
     graph: networkx.Graph[str] = networkx.Graph()
     graph.graph.update({_NAME: topology.name, "description": topology.description})
+    if "carbon" in data:
+        graph.graph["carbon"] = json.dumps(data["carbon"])
     for node in data["nodes"]:
         graph.add_node(node["name"], **{k: _text(v) for k, v in node.items() if k != "name"})
     for order, link in enumerate(data.get("links", ())):
-        graph.add_edge(link["source"], link["target"], **link, **{_ORDER: order})
+        attributes = {key: _text(value) for key, value in link.items()}
+        graph.add_edge(link["source"], link["target"], **attributes, **{_ORDER: order})
     write_text("\n".join(networkx.generate_graphml(graph)) + "\n", path)
 
 
@@ -82,16 +86,21 @@ def _document(graph: "networkx.Graph[Any]") -> dict[str, object]:
         for name, data in graph.nodes(data=True)
     ]
     ordered = sorted((data for _, _, data in graph.edges(data=True)), key=lambda d: d[_ORDER])
-    links = [{key: value for key, value in data.items() if key != _ORDER} for data in ordered]
+    links = [
+        {key: _value(key, value) for key, value in data.items() if key != _ORDER}
+        for data in ordered
+    ]
     return {"name": graph.graph[_NAME], "description": graph.graph["description"],
-            "nodes": nodes, "links": links}  # fmt: skip
+            "nodes": nodes, "links": links,
+            "carbon": json.loads(graph.graph.get("carbon", "{}"))}  # fmt: skip
 
 
 def _text(value: object) -> object:
-    """GraphML attributes are scalars: a device's whole profile becomes JSON text."""
+    """GraphML attributes are scalars: a whole profile or schedule becomes JSON text."""
     return json.dumps(value) if isinstance(value, Mapping) else value
 
 
 def _value(key: str, value: object) -> object:
-    is_profile = key == "device" and isinstance(value, str) and value.startswith("{")
-    return json.loads(value) if is_profile and isinstance(value, str) else value
+    may_be_mapping = key in _MAPPINGS and isinstance(value, str)
+    is_mapping = may_be_mapping and str(value).startswith("{")
+    return json.loads(str(value)) if is_mapping else value

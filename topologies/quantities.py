@@ -18,7 +18,7 @@ from topologies.errors import TopologyError
 
 Kind = Literal[
     "duration", "rate", "size", "distance", "bandwidth", "compute", "power", "energy_per_bit",
-    "price_per_hour", "price_per_byte",
+    "price_per_hour", "price_per_byte", "price", "carbon_intensity",
 ]  # fmt: skip
 
 # Per kind: unit -> how many of the SI unit (the first one) it is. Decimal text keeps it exact.
@@ -35,12 +35,15 @@ UNITS: Final[Mapping[Kind, Mapping[str, str]]] = {
     "energy_per_bit": {"J/bit": "1", "uJ/bit": "1e-6", "nJ/bit": "1e-9", "pJ/bit": "1e-12"},
     "price_per_hour": {"USD/h": "1"},
     "price_per_byte": {"USD/B": "1", "USD/GB": "1e-9"},
+    "price": {"USD": "1", "mUSD": "1e-3", "uUSD": "1e-6"},
+    "carbon_intensity": {"g/kWh": "1", "kg/MWh": "1"},
 }  # fmt: skip
 
 EXAMPLES: Final[Mapping[Kind, str]] = {
     "duration": "320ms", "rate": "200Mbit/s", "size": "8KiB", "distance": "500km",
     "bandwidth": "204.8GB/s", "compute": "42.5TFLOP/s", "power": "15W",
     "energy_per_bit": "50nJ/bit", "price_per_hour": "1.006USD/h", "price_per_byte": "0.09USD/GB",
+    "price": "0.2uUSD", "carbon_intensity": "350g/kWh",
 }  # fmt: skip
 
 NUMBER: Final = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
@@ -51,7 +54,7 @@ UNITS_REQUIRED: Final = {"units_required": True}
 
 
 _UNIT_IN_NAME: Final = re.compile(
-    r"_(s|bits_per_s|bytes|m|bytes_per_s|flops_per_s|w|j_per_bit|usd_per_h|usd_per_byte)$"
+    r"_(s|bits_per_s|bytes|m|bytes_per_s|flops_per_s|w|j_per_bit|usd_per_h|usd_per_byte|usd|g_per_kwh)$"
 )
 
 
@@ -159,3 +162,5 @@ Watts = Annotated[float, _FINITE, Quantity("power")]
 JoulesPerBit = Annotated[float, _FINITE, Quantity("energy_per_bit")]
 UsdPerHour = Annotated[float, _FINITE, Quantity("price_per_hour")]
 UsdPerByte = Annotated[float, _FINITE, Quantity("price_per_byte")]
+Usd = Annotated[float, _FINITE, Quantity("price")]
+GramsPerKwh = Annotated[float, _FINITE, Quantity("carbon_intensity")]

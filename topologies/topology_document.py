@@ -4,24 +4,42 @@ These models are the boundary. They know keys, units and defaults, and turn into
 `topology`, which know what fits together.
 """
 
+from pathlib import Path
 from typing import Any, Self
 
 from pydantic import Field, model_validator
 
 from topologies.builders import BUILDERS, build, parameters_model
+from topologies.carbon import CarbonIntensity
+from topologies.carbon_document import CarbonDocument
 from topologies.device import DeviceDocument, catalogue, device_named
 from topologies.documents import (
     BitsPerS,
+    Bytes,
     DocumentError,
     JoulesPerBit,
     Seconds,
     Strict,
+    Usd,
     UsdPerByte,
     key_of,
     parse,
 )
 from topologies.errors import TopologyError
-from topologies.topology import Link, Node, Role, Topology, trusted_by_default
+from topologies.schedule_document import ScheduleDocument
+from topologies.schedules import Schedule
+from topologies.serving import IN_ORDER, Serving
+from topologies.topology import (
+    Billing,
+    Carriage,
+    Congestion,
+    Duplex,
+    Link,
+    Node,
+    Role,
+    Topology,
+    trusted_by_default,
+)
 
 
 class NodeDocument(Strict):
@@ -34,16 +52,24 @@ class NodeDocument(Strict):
     provider: str = ""
     region: str = ""
     egress_usd_per_byte: UsdPerByte = 0.0
+    billing: Billing = Field(default="busy", description="when the device's price is due")
+    request_price_usd: Usd = Field(default=0.0, description="per computation asked of it")
+    serving: Serving | None = Field(default=None, description="in order of arrival, unless said")
 
-    def node(self) -> Node:
-        """Return the node described."""
+    def node(self, folder: Path) -> Node:
+        """Return the node described; paths in it are relative to `folder`."""
         device = self.device
         profile = device.device() if isinstance(device, DeviceDocument) else None
         if isinstance(device, str):
             profile = device_named(device)
         trusted = trusted_by_default(self.role) if self.trusted is None else self.trusted
+        try:
+            serving = (self.serving or IN_ORDER).read(folder)
+        except TopologyError as error:
+            raise TopologyError(f"node {self.name!r}: {error}") from error
         return Node(self.name, self.role, profile, trusted, self.provider, self.region,
-                    self.egress_usd_per_byte)  # fmt: skip
+                    self.egress_usd_per_byte, self.billing, self.request_price_usd,
+                    serving)  # fmt: skip
 
     @classmethod
     def of(cls, node: Node) -> Self:
@@ -51,6 +77,8 @@ class NodeDocument(Strict):
         values = {key_of(name): getattr(node, name) for name in cls.model_fields}
         if node.trusted == trusted_by_default(node.role):
             del values["trusted"]
+        if node.serving == IN_ORDER:
+            del values["serving"]
         if node.device:
             shipped = catalogue().get(node.device.name) == node.device
             values["device"] = node.device.name if shipped else DeviceDocument.of(node.device)
@@ -67,15 +95,46 @@ class LinkDocument(Strict):
     back_rate_bits_per_s: BitsPerS | None = None
     energy_j_per_bit: JoulesPerBit = 0.0
     back_energy_j_per_bit: JoulesPerBit | None = None
+    duplex: Duplex = Field(default="full", description="half: both directions share one rate")
+    loss: float = Field(default=0.0, ge=0, lt=1, description="probability that a packet is lost")
+    transport: Carriage = Field(default="fluid", description="tcp: a connection's window counts")
+    congestion: Congestion = Field(default="cubic", description="of tcp")
+    queue_bytes: Bytes | None = Field(
+        default=None, description="one bandwidth-delay product, 64 KiB at least, where left out"
+    )
+    schedule: ScheduleDocument | None = None
+    back_schedule: ScheduleDocument | None = None
 
-    def link(self) -> Link:
-        """Return the link described."""
-        return Link(**{name: getattr(self, name) for name in type(self).model_fields})
+    def link(self, folder: Path = Path()) -> Link:
+        """Return the link described; paths in it are relative to `folder`."""
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        back_rate = self.back_rate_bits_per_s
+        rates = {
+            "schedule": self.rate_bits_per_s,
+            "back_schedule": self.rate_bits_per_s if back_rate is None else back_rate,
+        }
+        for name, rate in rates.items():
+            if values[name] is not None:
+                values[name] = self._schedule(name, rate, folder)
+        return Link(**values)
+
+    def _schedule(self, name: str, rate_bits_per_s: float, folder: Path) -> Schedule:
+        document: ScheduleDocument = getattr(self, name)
+        try:
+            return document.schedule(rate_bits_per_s, self.delay_s, folder)
+        except DocumentError:
+            raise
+        except TopologyError as error:
+            raise TopologyError(f"link {self.source}->{self.target}: {name}: {error}") from error
 
     @classmethod
     def of(cls, link: Link) -> Self:
         """Return the document of a link; `link()` undoes it."""
-        return cls.model_validate({key_of(name): getattr(link, name) for name in cls.model_fields})
+        values = {key_of(name): getattr(link, name) for name in cls.model_fields}
+        for name in ("schedule", "back_schedule"):
+            if values[name] is not None:
+                values[name] = ScheduleDocument.of(values[name])
+        return cls.model_validate(values)
 
 
 class TopologyDocument(Strict):
@@ -87,6 +146,9 @@ class TopologyDocument(Strict):
     links: tuple[LinkDocument, ...] = ()
     builder: str | None = None
     parameters: dict[str, Any] = Field(default={}, description="as the builder's, without units")
+    carbon: dict[str, CarbonDocument] = Field(
+        default={}, description="intensity of the grid by node or region, or for 'elsewhere'"
+    )
 
     @model_validator(mode="after")
     def _either(self) -> Self:
@@ -98,31 +160,48 @@ class TopologyDocument(Strict):
             raise TopologyError("there are no nodes; list them or name a builder")
         return self
 
-    def topology(self, place: str) -> Topology:
-        """Return the topology described; `place` names the document in errors."""
+    def topology(self, place: str, folder: Path) -> Topology:
+        """Return the topology described.
+
+        `place` names the document in errors, paths in it are relative to `folder`.
+        """
+        carbon = {name: _intensity(name, given, folder) for name, given in self.carbon.items()}
         if self.builder:
             built = build(self.builder, self.parameters, place)
-            return Topology(self.name, built.nodes, built.links, self.description)
-        nodes = tuple(node.node() for node in self.nodes)
-        links = tuple(link.link() for link in self.links)
-        return Topology(self.name, nodes, links, self.description)
+            return Topology(self.name, built.nodes, built.links, self.description, carbon)
+        nodes = tuple(node.node(folder) for node in self.nodes)
+        links = tuple(link.link(folder) for link in self.links)
+        return Topology(self.name, nodes, links, self.description, carbon)
 
     @classmethod
     def of(cls, topology: Topology) -> Self:
         """Return the document of a topology, nodes and links written out."""
         nodes = tuple(NodeDocument.of(node) for node in topology.nodes)
         links = tuple(LinkDocument.of(link) for link in topology.links)
-        return cls(name=topology.name, description=topology.description, nodes=nodes, links=links)
+        carbon = {name: CarbonDocument.of(given) for name, given in topology.carbon.items()}
+        return cls(name=topology.name, description=topology.description, nodes=nodes, links=links,
+                   carbon=carbon)  # fmt: skip
 
 
-def topology_from(data: object, place: str) -> Topology:
-    """Return the topology that plain objects describe; `place` names their origin in errors.
+def _intensity(name: str, given: CarbonDocument, folder: Path) -> CarbonIntensity:
+    try:
+        return given.intensity(folder)
+    except DocumentError:
+        raise
+    except TopologyError as error:
+        raise TopologyError(f"carbon.{name}: {error}") from error
+
+
+def topology_from(data: object, place: str, folder: Path = Path()) -> Topology:
+    """Return the topology that plain objects describe.
+
+    `place` names their origin in errors; paths in them are relative to `folder`.
 
     Raises DocumentError: the objects describe no valid topology.
     """
     document = parse(TopologyDocument, data, place)
     try:
-        return document.topology(place)
+        return document.topology(place, folder)
     except DocumentError:
         raise
     except TopologyError as error:

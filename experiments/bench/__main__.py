@@ -12,10 +12,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from experiments.bench import flows, steps
+from experiments.bench import cities, flows, steps
 from experiments.bench.baseline import Measurement, timeouts_per_s
 
-BENCHMARKS: list[Callable[[float], Iterable[Measurement]]] = [steps.benchmarks, flows.benchmarks]
+BENCHMARKS: list[Callable[[float], Iterable[Measurement]]] = [
+    steps.benchmarks,
+    flows.benchmarks,
+    cities.curve,
+    cities.memory,
+]
 """Each takes bare simpy's timeouts per second. A new benchmark is one more function here."""
 
 LATEST = Path(".bench/latest.json")
@@ -29,7 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     baseline = timeouts_per_s()
     measurements = [one for benchmark in BENCHMARKS for one in benchmark(baseline)]
     write(measurements, out)
-    Console().print(_table(measurements, baseline))
+    console = Console()
+    console.print(_table(measurements, baseline))
+    for line in cities.growth(measurements):
+        console.print(line, highlight=False)
     return 0
 
 

@@ -16,7 +16,10 @@ REPEATS = 5
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """A speed: ``value`` in ``unit``, and ``ratio``, what it is of the ``baseline``."""
+    """A figure: ``value`` in ``unit``, and ``ratio``, what it is of the ``baseline``.
+
+    The baseline of speeds is bare simpy's, that of memory the limit in the same unit.
+    """
 
     name: str
     value: float

@@ -1,7 +1,7 @@
 """``tessera budget``: whether a design meets its latency budget, and what the time goes to."""
 
 import json
-from math import isfinite
+from math import isinf, isnan, nan
 from typing import Annotated, Any
 
 import pandas as pd
@@ -10,6 +10,7 @@ from rich.table import Table
 
 from experiments.breakdown import breakdown
 from experiments.campaign import Campaign, run_campaign
+from experiments.cli.notes import notes, number, policy_json
 from experiments.cli.options import (
     AsJson,
     ScenarioName,
@@ -19,6 +20,7 @@ from experiments.cli.options import (
     show,
 )
 from experiments.scenarios.loader import load
+from experiments.statistics.estimates import unbounded
 from experiments.verdict import Answer, Verdict, judge
 from sim.engine.simulator import Simulator
 from sim.errors import ScenarioError
@@ -53,12 +55,12 @@ def budget(
     if not deadline_s:
         raise ScenarioError(f"--deadline {deadline}: give a positive duration, e.g. 320ms")
     campaign, spent = _run(chosen)
-    verdict = judge(campaign.latencies_s, deadline_s, quantile, confidence)
+    verdict = judge(campaign.latencies_s, deadline_s, quantile, confidence, campaign.saturation)
     spent_ms = _mean_and_tail(spent, verdict.quantile_s.mean) * 1e3
     if as_json:
-        print(json.dumps(_as_json(chosen, deadline_s, quantile, verdict, spent_ms), indent=1))
+        print(json.dumps(_as_json(campaign, deadline_s, quantile, verdict, spent_ms), indent=1))
     else:
-        _print(chosen, deadline_s, quantile, verdict, spent_ms)
+        _print(campaign, deadline_s, quantile, verdict, spent_ms)
     raise typer.Exit(verdict.answer.value)
 
 
@@ -67,12 +69,12 @@ def _run(scenario: Scenario) -> tuple[Campaign, pd.DataFrame]:
     spent: list[pd.DataFrame] = []
 
     def look(tables: Tables) -> None:
-        pieces = breakdown(tables.steps(), scenario.topology)
-        spent.append(pieces[pieces.index >= scenario.warm_up])
+        spent.append(breakdown(tables.steps(), scenario.topology))
 
     with progress_bar("simulating", scenario.replications) as advance:
         campaign = run_campaign(scenario, Simulator(), advance=advance, look=look)
-    return campaign, pd.concat(spent, ignore_index=True).fillna(0.0)
+    counted = [pieces[pieces.index >= campaign.warm_up.requests] for pieces in spent]
+    return campaign, pd.concat(counted, ignore_index=True).fillna(0.0)
 
 
 def _mean_and_tail(spent: pd.DataFrame, tail_s: float) -> pd.DataFrame:
@@ -91,15 +93,20 @@ _WORDS = {
 
 
 def _print(
-    scenario: Scenario, deadline_s: float, quantile: float, verdict: Verdict, spent_ms: pd.DataFrame
+    campaign: Campaign, deadline_s: float, quantile: float, verdict: Verdict, spent_ms: pd.DataFrame
 ) -> None:
-    met, at = verdict.met, verdict.quantile_s
-    show(f"{deadline_s * 1e3:g} ms at quantile {quantile:g}: {_WORDS[verdict.answer]}")
+    saturation = campaign.saturation
     show(
-        f"  {scenario.name} under {scenario.policy_name}: {met.mean:.2%} of {verdict.samples} "
-        f"requests met it (bounds {met.low:.2%} to {met.high:.2%}); "
-        f"latency there {at.mean * 1e3:.0f} ms ({at.low * 1e3:.0f} to {at.high * 1e3:.0f})"
+        f"{deadline_s * 1e3:g} ms at quantile {quantile:g}: {_WORDS[verdict.answer]}"
+        + (": saturated" if saturation else "")
     )
+    under = f"  {campaign.scenario.name} under {campaign.scenario.policy_name}: "
+    if saturation:
+        show(f"{under}no steady state, latency grows for as long as load lasts")
+        show(f"  {saturation.reason}")
+    else:
+        show(under + _figures(verdict))
+    show(*(f"  {line}" for line in notes([campaign], None) if not saturation))
     if verdict.answer is Answer.UNDECIDED:
         show(
             f"  at least {verdict.samples_needed} requests are needed, more where some miss; "
@@ -117,18 +124,36 @@ def _print(
     show(table)
 
 
+def _figures(verdict: Verdict) -> str:
+    met, at = verdict.met, verdict.quantile_s
+    bounds = f"{at.low * 1e3:.0f} to {at.high * 1e3:.0f}"
+    if isinf(at.high):
+        bounds = f"{at.low * 1e3:.0f} or more"
+    return (
+        f"{met.mean:.2%} of {verdict.samples} requests met it "
+        f"(bounds {met.low:.2%} to {met.high:.2%}); "
+        f"latency there {at.mean * 1e3:.0f} ms" + ("" if isnan(at.low) else f" ({bounds})")
+    )
+
+
 def _as_json(
-    scenario: Scenario, deadline_s: float, quantile: float, verdict: Verdict, spent_ms: pd.DataFrame
+    campaign: Campaign, deadline_s: float, quantile: float, verdict: Verdict, spent_ms: pd.DataFrame
 ) -> dict[str, Any]:
-    at_s = verdict.quantile_s.mean
+    """Return the answer; where there is no steady state, without the figures there are none of."""
+    met, at = verdict.met, verdict.quantile_s
+    if campaign.saturation:
+        met = at = unbounded(nan)
     return {
-        "scenario": scenario.name,
-        "policy": scenario.policy_name,
+        "scenario": campaign.scenario.name,
+        "policy": campaign.scenario.policy_name,
         "deadline_s": deadline_s,
         "quantile": quantile,
         "answer": verdict.answer.name.lower(),
-        "met": {"mean": verdict.met.mean, "low": verdict.met.low, "high": verdict.met.high},
-        "quantile_s": at_s if isfinite(at_s) else None,
+        "met": {"mean": number(met.mean), "low": number(met.low), "high": number(met.high)},
+        "quantile_s": number(at.mean),
+        "quantile_low_s": number(at.low),
+        "quantile_high_s": number(at.high),
+        **policy_json(campaign),
         "samples": verdict.samples,
         "spent_ms": spent_ms.to_dict(orient="index"),
     }

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import nan
 from typing import Annotated
 
 import typer
@@ -64,3 +65,15 @@ def duration_s(text: str, option: str) -> float:
         return parse_quantity(text, "duration")
     except TopologyError as error:
         raise ScenarioError(f"{option}: {error}") from None
+
+
+def percentage(text: str, option: str) -> float:
+    """Return the fraction that ``text`` gives in per cent; a bare number is an error."""
+    digits = text.strip().removesuffix("%")
+    try:
+        found = float(digits) / 100
+    except ValueError:
+        found = nan
+    if digits == text.strip() or not 0 < found < 1:
+        raise ScenarioError(f"{option} {text!r}: give a percentage between 0% and 100%, e.g. 5%")
+    return found

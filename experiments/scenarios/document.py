@@ -7,8 +7,10 @@ it into a `sim.runner.Scenario`.
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from experiments.scenarios.faults import FaultsDocument
+from sim.runner import AUTO
 from topologies.documents import Seconds
 from workloads.arrivals import Arrivals, Bursts, Camera, Poisson
 from workloads.catalogue import workload_named
@@ -107,13 +109,24 @@ class WorkloadDocument(_Document):
         )
 
 
+def _count_or_auto(value: object) -> object:
+    if isinstance(value, str) and value != AUTO:
+        raise ValueError(f"{value!r}; give a number of requests, or {AUTO}")
+    return value
+
+
+WarmUp = Annotated[Annotated[int, Field(ge=0)] | Literal["auto"], BeforeValidator(_count_or_auto)]
+
+
 class ScenarioDocument(_Document):
     """One scenario, as written.
 
     ``topology`` is the name of a shipped one or a path relative to the scenario's file;
     ``policy`` as in `sim.policies.registry`; ``origins`` default to every sensor, or to every
-    edge where there is no sensor; ``warm_up`` requests of each replication are not counted;
-    ``view_age`` is how old the policy's view of the world is.
+    edge where there is no sensor; ``warm_up`` requests of each replication are not counted, as
+    many as MSER-5 finds where it is ``auto``;
+    ``view_age`` is how old the policy's view of the world is; ``faults`` are what goes wrong, or
+    the path of a file that says so.
     """
 
     description: str = ""
@@ -124,5 +137,6 @@ class ScenarioDocument(_Document):
     deadline: Seconds
     seed: int = Field(default=0, ge=0)
     replications: int = Field(default=10, ge=1)
-    warm_up: int = Field(default=0, ge=0)
+    warm_up: WarmUp = 0
     view_age: Seconds = 0.0
+    faults: FaultsDocument | str = FaultsDocument()

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from experiments.scenarios.document import ScenarioDocument
+from experiments.scenarios.faults import FaultsDocument
 from sim.errors import ScenarioError
 from sim.policies.registry import policy_named
 from sim.runner import Scenario
@@ -77,6 +78,7 @@ def build(document: ScenarioDocument, path: Path, policy: str | None = None) -> 
         replications=document.replications,
         warm_up=document.warm_up,
         view_age_s=document.view_age,
+        faults=_faults(document.faults, path.parent).build(topology),
     )
 
 
@@ -118,6 +120,14 @@ def _topology(name: str, folder: Path) -> Topology:
     if name in shipped_topologies() or not (words.suffix or len(words.parts) > 1):
         return load_topology(name)
     return load_topology(folder / name)
+
+
+def _faults(faults: FaultsDocument | str, folder: Path) -> FaultsDocument:
+    """Return the faults as given, or those in a file beside the scenario's."""
+    if isinstance(faults, FaultsDocument):
+        return faults
+    path = folder / faults
+    return parse(FaultsDocument, read_document(path), path.name)
 
 
 def _default_origins(topology: Topology) -> tuple[str, ...]:

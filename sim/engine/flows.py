@@ -116,7 +116,10 @@ class Link:
 
 
 class Bundle:
-    """The flows on one route, ``count`` of them, and the ``ended_bytes`` of those before.
+    """The flows on one ``route``, ``count`` of them, and the ``ended_bytes`` of those before.
+
+    The route names channels; ``links`` are what they occupy, and ``limit`` beside them, where
+    there is one: a link of its own that no other bundle crosses, whose capacity is a cap.
 
     ``shares`` has one share per link of the route: its bottleneck's, on that link. ``heap`` holds
     (finish mark, sequence, flow), marks counted in work since ``origin`` on the bottleneck's
@@ -124,9 +127,26 @@ class Bundle:
     in the bottleneck's heap.
     """
 
-    __slots__ = ("bottleneck", "count", "ended_bytes", "head", "heap", "origin", "shares", "weight")
+    __slots__ = (
+        "bottleneck",
+        "count",
+        "ended_bytes",
+        "head",
+        "heap",
+        "limit",
+        "origin",
+        "route",
+        "shares",
+        "weight",
+    )
 
-    def __init__(self, links: Sequence[Link]) -> None:
+    def __init__(
+        self, route: tuple[int, ...], links: Sequence[Link], limit: Link | None = None
+    ) -> None:
+        if limit is not None:
+            links = [*links, limit]
+        self.route = route
+        self.limit = limit
         guess = min(links, key=lambda link: link.capacity / (link.weight + 1.0))
         self.bottleneck = guess
         self.shares = [share_of(link, guess) for link in links]

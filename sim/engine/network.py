@@ -3,6 +3,9 @@
 A flow first waits out its propagation delay, occupying nothing, then shares the links of its
 route until its bytes have passed. `sim.engine.fairness` knows how fast; this module knows when.
 
+A flow may have a *cap*, which may change: a link of its own on top of its route. Channels that
+share one capacity (both directions of a half-duplex link) occupy one *medium*.
+
 Time is *virtual work* here. A link that is a bottleneck counts the bytes that one unit of weight
 has received from it; a flow that joins when the count is ``w`` ends when it reaches
 ``w + size / weight``, whatever happens to the level in between. So a change of level moves no
@@ -31,6 +34,9 @@ _ROUNDING = 1e-15  # relative; marks this close are reached together
 class Network:
     """Directed channels, by index, and the flows on them.
 
+    Channel ``c`` occupies the link ``media[c]`` of those whose capacities are given; without
+    ``media`` each has a link of its own.
+
     >>> clock = Clock()
     >>> network = Network(clock, [10.0, 10.0])
     >>> def done(name):
@@ -42,15 +48,23 @@ class Network:
     late 20.0
     """
 
-    def __init__(self, clock: Clock, capacities_bytes_per_s: Sequence[float]) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        capacities_bytes_per_s: Sequence[float],
+        media: Sequence[int] | None = None,
+    ) -> None:
         self._clock = clock
         self._links = [
             Link(index, _checked_capacity(index, capacity))
             for index, capacity in enumerate(capacities_bytes_per_s)
         ]
+        indices = range(len(self._links)) if media is None else media
+        self._channels = [self._links[index] for index in indices]
         self._allocator = Allocator(self._links)
         self._bundles: dict[tuple[int, ...], Bundle] = {}
-        self._nowhere = Bundle([Link(-1, 0.0)])  # of flows that need no link
+        self._spare: dict[tuple[int, ...], list[Bundle]] = {}  # capped bundles without a flow
+        self._nowhere = Bundle((), [Link(-1, 0.0)])  # of flows that need no link
         self._active: dict[Bundle, None] = {}
         self._unsettled = False
         self._sequence = count()
@@ -63,14 +77,15 @@ class Network:
         done: Callable[[T], object],
         argument: T,
         weight: float = 1.0,
+        cap_bytes_per_s: float = _NEVER,
     ) -> Flow:
         """Send ``size_bytes`` along ``route``; ``done(argument)`` is called when the last arrived.
 
         The flow waits ``delay_s`` (one-way propagation, all links together), then shares each
-        channel in proportion to its ``weight``. With no bytes or an empty route the delay is all
-        it takes. ``done`` is never called before ``start`` has returned. Raises ``ValueError``
-        for a negative or infinite size or delay, a weight that is not positive, a channel that
-        does not exist or occurs twice.
+        channel in proportion to its ``weight``, but gets no more than its cap. With no bytes or an
+        empty route the delay is all it takes. ``done`` is never called before ``start`` has
+        returned. Raises ``ValueError`` for a negative or infinite size or delay, a weight that is
+        not positive, a negative cap, a channel that does not exist, a medium that occurs twice.
         """
         if not (0.0 <= size_bytes < _NEVER and 0.0 <= delay_s < _NEVER and 0.0 < weight < _NEVER):
             raise ValueError(
@@ -78,7 +93,10 @@ class Network:
                 "all must be finite, the first two at least 0, the weight above 0"
             )
         if route and size_bytes:
-            bundle = self._bundles.get(route) or self._new_bundle(route)
+            if cap_bytes_per_s == _NEVER:
+                bundle = self._bundles.get(route) or self._new_bundle(route)
+            else:
+                bundle = self._capped_bundle(route, _checked_cap(cap_bytes_per_s))
             flow = Flow(bundle, size_bytes, weight, done, argument)
             if delay_s:
                 flow.ticket = self._clock.at(self._clock.now + delay_s, self._join, flow)
@@ -98,11 +116,31 @@ class Network:
         else:
             self._clock.cancel(flow.ticket)
             flow.ticket = OVER
+            if flow.bundle.limit is not None:
+                self._spare[flow.bundle.route].append(flow.bundle)
         return True
 
+    def set_cap(self, flow: Flow, bytes_per_s: float) -> None:
+        """Change a flow's cap from this instant on: 0 stops it, infinity frees it.
+
+        It changes nothing for a flow that needs no link or is over. Raises ``ValueError`` for a
+        cap that is negative or not a number.
+        """
+        cap, bundle = _checked_cap(bytes_per_s), flow.bundle
+        limit = bundle.limit
+        if flow.ticket == OVER or bundle is self._nowhere:
+            return
+        if limit is None or cap == _NEVER:
+            if limit is not None or cap < _NEVER:
+                self._change_bundle(flow, cap)
+        elif cap != limit.capacity:
+            limit.capacity = cap
+            self._allocator.mark(limit)
+            self._settle_soon()
+
     def set_capacity(self, channel: int, bytes_per_s: float) -> None:
-        """Change a channel's capacity from this instant on; 0 stops its flows until it rises."""
-        link = self._links[channel]
+        """Change the capacity of a channel's medium from this instant on; 0 stops its flows."""
+        link = self._channels[channel]
         link.capacity = _checked_capacity(channel, bytes_per_s)
         self._allocator.mark(link)
         self._settle_soon()
@@ -117,33 +155,84 @@ class Network:
     @property
     def active_flows(self) -> list[int]:
         """The number of flows that share each channel now."""
-        counts = [0] * len(self._links)
+        counts = [0] * len(self._channels)
         for bundle in self._active:
-            for share in bundle.shares:
-                counts[share.link.index] += bundle.count
+            for channel in bundle.route:
+                counts[channel] += bundle.count
         return counts
 
     @property
     def carried_bytes(self) -> list[float]:
         """The bytes that each channel has carried so far, cancelled flows' included."""
-        carried = [0.0] * len(self._links)
+        carried = [0.0] * len(self._channels)
         for route, bundle in self._bundles.items():
-            total = bundle.ended_bytes + sum(
-                self._received_bytes(flow, bundle)
-                for _, _, flow in bundle.heap
-                if flow.ticket == SHARING
-            )
             for channel in route:
-                carried[channel] += total
+                carried[channel] += bundle.ended_bytes
+        for bundle in self._active:
+            received = 0.0
+            for _, _, flow in bundle.heap:
+                if flow.ticket == SHARING:
+                    received += self._received_bytes(flow, bundle)
+            for channel in bundle.route:
+                carried[channel] += received
         return carried
 
+    def left_bytes(self, flow: Flow) -> float:
+        """Return what of the flow has not arrived yet; 0 once it is over, cancelled or not."""
+        if flow.ticket == SHARING:
+            return flow.size_bytes - self._received_bytes(flow, flow.bundle)
+        return 0.0 if flow.ticket == OVER else flow.size_bytes
+
     def _new_bundle(self, route: tuple[int, ...]) -> Bundle:
-        if min(route) < 0 or max(route) >= len(self._links) or len(set(route)) < len(route):
-            raise ValueError(
-                f"route {route} must name channels from 0 to {len(self._links) - 1}, none twice"
-            )
-        bundle = self._bundles[route] = Bundle([self._links[channel] for channel in route])
+        bundle = self._bundles[route] = Bundle(route, self._links_of(route))
         return bundle
+
+    def _links_of(self, route: tuple[int, ...]) -> list[Link]:
+        """Return the links that the channels of ``route`` occupy, once it is found to be one."""
+        channels = self._channels
+        if min(route) < 0 or max(route) >= len(channels):
+            raise ValueError(f"route {route} must name channels from 0 to {len(channels) - 1}")
+        links = [channels[channel] for channel in route]
+        if len(set(links)) < len(links):
+            raise ValueError(f"route {route} must occupy links, none twice")
+        return links
+
+    def _capped_bundle(self, route: tuple[int, ...], cap: float) -> Bundle:
+        """Return a bundle for one flow with a cap, one that served another flow if there is any."""
+        if route not in self._bundles:
+            self._new_bundle(route)  # which remembers what capped flows carried
+            self._spare[route] = []
+        spare = self._spare.setdefault(route, [])
+        if spare:
+            bundle = spare.pop()
+            assert bundle.limit is not None  # noqa: S101 - for mypy; it is a capped bundle
+            bundle.limit.capacity = cap
+            return bundle
+        limit = Link(len(self._links), cap)
+        self._links.append(limit)
+        return Bundle(route, self._links_of(route), limit)
+
+    def _retire(self, bundle: Bundle) -> None:
+        """Put away a capped bundle whose flow is over; the route's bundle takes its account."""
+        self._bundles[bundle.route].ended_bytes += bundle.ended_bytes
+        bundle.ended_bytes = 0.0
+        self._spare[bundle.route].append(bundle)
+
+    def _change_bundle(self, flow: Flow, cap: float) -> None:
+        """Take a flow with what is left of it to a bundle with this cap, or to the uncapped one."""
+        old, route, ticket = flow.bundle, flow.bundle.route, flow.ticket
+        if ticket == SHARING:
+            old.bottleneck.advance(self._clock.now)
+            left_bytes = flow.size_bytes - self._received_bytes(flow, old)
+            self._leave(flow, old)
+            old.heap[:] = [entry for entry in old.heap if entry[2] is not flow]
+            heapify(old.heap)
+            flow.size_bytes = left_bytes
+        elif old.limit is not None:
+            self._spare[route].append(old)
+        flow.bundle = self._bundles[route] if cap == _NEVER else self._capped_bundle(route, cap)
+        if ticket == SHARING:
+            self._join(flow)
 
     def _join(self, flow: Flow) -> None:
         """Let a flow whose delay is over share its route from now on."""
@@ -179,6 +268,8 @@ class Network:
         self._allocator.remove(bundle, flow.weight)
         if not bundle.count:
             del self._active[bundle]
+            if bundle.limit is not None:
+                self._retire(bundle)
         self._settle_soon()
 
     def _received_bytes(self, flow: Flow, bundle: Bundle) -> float:
@@ -246,6 +337,8 @@ class Network:
                 self._allocator.remove(bundle, flow.weight)
                 if not bundle.count:
                     del self._active[bundle]
+                    if bundle.limit is not None:
+                        self._retire(bundle)
             else:
                 heappop(heap)
         if not ended:
@@ -265,6 +358,12 @@ class Network:
         heappop(heap)
         while heap and heap[0][2].ticket == OVER:
             heappop(heap)
+
+
+def _checked_cap(bytes_per_s: float) -> float:
+    if not bytes_per_s >= 0.0:
+        raise ValueError(f"cap_bytes_per_s is {bytes_per_s}, but must be at least 0")
+    return float(bytes_per_s)
 
 
 def _checked_capacity(channel: int, bytes_per_s: float) -> float:

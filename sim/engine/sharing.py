@@ -12,6 +12,7 @@ def max_min_rates(
     routes: Sequence[Sequence[int]],
     weights: Sequence[float],
     capacities: Sequence[float],
+    caps: Sequence[float] | None = None,
 ) -> list[float]:
     """Return the level (bytes per second per unit of weight) of the flows on each route.
 
@@ -22,8 +23,18 @@ def max_min_rates(
 
     >>> max_min_rates([(0, 1), (0,), (1,)], [1, 1, 2], [10.0, 9.0])
     [3.0, 7.0, 3.0]
+
+    ``caps[i]`` is the most that class ``i`` may get, in bytes per second, whatever its weight: a
+    cap is a link that no other class crosses. The first of two flows may have only a quarter:
+
+    >>> max_min_rates([(0,), (0,)], [1, 1], [8.0], [2.0, float("inf")])
+    [2.0, 6.0]
     """
-    return fill(routes, weights, capacities)[0]
+    if caps is None:
+        return fill(routes, weights, capacities)[0]
+    own = range(len(capacities), len(capacities) + len(caps))
+    capped = [(*route, link) for route, link in zip(routes, own, strict=True)]
+    return fill(capped, weights, [*capacities, *caps])[0]
 
 
 def fill(

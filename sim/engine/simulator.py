@@ -6,57 +6,35 @@ from that price list ever after.
 """
 
 from collections.abc import Callable, Generator, Sequence
-from math import isnan
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
-from sim.engine.network import Flow
-from sim.engine.queues import DeviceQueue, Turn
+from sim.engine.execution import Execution, Haul, Work
+from sim.engine.losses import Losses
+from sim.engine.servers.fifo import Fifo
+from sim.engine.servers.server import RefusedError, Turn
+from sim.engine.transport import Handle
 from sim.engine.world import Observer, World
-from sim.errors import PlanError, PolicyError
-from sim.plan import Compute, Plan
-from sim.policy import UNTOUCHED, Progress, service_s
+from sim.errors import CannotServeError, PlanError, PolicyError
+from sim.plan import Compute, Plan, Step
+from sim.policy import UNTOUCHED, Progress
 from sim.runner import Scenario
-from sim.trace import FINISHED, HAS_FINISHED, WAS_CANCELLED, Outcome, Trace
-from sim.walk import Walk
+from sim.trace import (
+    FAILED,
+    FINISHED,
+    HAS_FINISHED,
+    NEVER_BEGUN,
+    REFUSED,
+    WAS_CANCELLED,
+    WAS_LOST,
+    Outcome,
+    Sink,
+    Trace,
+)
 from workloads.stage import Request
 
 Process = Callable[[World], Generator[Any, Any, Any]]
 """A simpy process of the user's own, given the world it runs in."""
-
-
-class _Work(NamedTuple):
-    device: DeviceQueue
-    service_s: float
-
-
-class _Haul(NamedTuple):
-    route: tuple[int, ...]
-    size_bytes: float
-    delay_s: float
-
-
-class _Execution:
-    """One plan being executed for one request; the lists have one entry per step."""
-
-    __slots__ = (
-        "end_s", "handles", "plan", "priced", "progress", "queued_s", "request", "start_s",
-        "states", "walk",
-    )  # fmt: skip
-
-    def __init__(
-        self, request: Request, plan: Plan, priced: list[_Work | _Haul], progress: Progress
-    ) -> None:
-        steps = len(plan.steps)
-        self.request = request
-        self.plan = plan
-        self.priced = priced
-        self.progress = progress
-        self.walk = Walk(plan)
-        self.queued_s = [0.0] * steps
-        self.start_s = [0.0] * steps
-        self.end_s = [0.0] * steps
-        self.states = bytearray(steps)
-        self.handles: dict[int, Turn | Flow] = {}
 
 
 class Simulator:
@@ -68,22 +46,37 @@ class Simulator:
     def __init__(self, processes: Sequence[Process] = ()) -> None:
         self._processes = tuple(processes)
 
-    def run(self, scenario: Scenario, replication: int = 0) -> Trace:
+    def run(self, scenario: Scenario, replication: int = 0, sink: Sink | None = None) -> Trace:
         """Simulate one replication until every request has ended; see `sim.runner.Runner`."""
-        return _Run(scenario, self._processes).trace(scenario.requests(replication))
+        run = _Run(scenario, replication, self._processes, sink)
+        return run.trace(scenario.requests(replication))
 
 
 class _Run:
-    def __init__(self, scenario: Scenario, processes: tuple[Process, ...]) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        replication: int,
+        processes: tuple[Process, ...],
+        sink: Sink | None,
+    ) -> None:
         self._policy = scenario.policy
-        self._world = World(scenario.topology, scenario.cost)
+        self._world = World(
+            scenario.topology, scenario.cost, partial(scenario.generator, replication)
+        )
         self._clock = self._world.clock
-        self._network = self._world.network
-        self._observer = Observer(self._world, scenario.view_age_s)
-        self._priced: dict[Plan, list[_Work | _Haul]] = {}
-        self._trace = Trace("sim", scenario.topology)
+        self._transport = self._world.transport
+        reads_load = getattr(scenario.policy, "reads_load", True)
+        self._observer = Observer(self._world, scenario.view_age_s, reads_load=reads_load)
+        self._priced: dict[Plan, list[Work | Haul]] = {}
+        self._trace = Trace("sim", scenario.topology, sink)
         self._open = 0
         self._ended = self._clock.event()
+        self._most_plans = scenario.faults.plans
+        self._losses: Losses | None = None
+        if scenario.faults:
+            rng = scenario.fault_generator(replication)
+            self._losses = Losses(self._world, scenario.faults, rng, self._lose)
         for process in processes:
             self._clock.process(process(self._world))
 
@@ -95,15 +88,23 @@ class _Run:
         self._clock.run(until=self._ended)
         trace = self._trace
         trace.busy_s = {name: device.busy_s for name, device in self._world.devices.items()}
-        trace.carried_bytes = tuple(self._network.carried_bytes)
+        trace.off_s = self._world.off_s
+        trace.carried_bytes = tuple(self._transport.carried_bytes)
         trace.end_s = self._clock.now
+        trace.hand_over()
         return trace
 
     def _arrive(self, request: Request) -> None:
         self._execute(request, UNTOUCHED)
 
-    def _execute(self, request: Request, progress: Progress) -> None:
-        plan = self._policy.plan(request, progress, self._observer.view())
+    def _execute(
+        self, request: Request, progress: Progress, kept: tuple[tuple[Step, float], ...] = ()
+    ) -> None:
+        try:
+            plan = self._policy.plan(request, progress, self._observer.view())
+        except CannotServeError as error:
+            self._end_request(request, REFUSED, str(error))
+            return
         if not isinstance(plan, Plan):
             raise PolicyError(
                 f"{type(self._policy).__name__}.plan returned {type(plan).__name__} for request "
@@ -112,47 +113,68 @@ class _Run:
         priced = self._priced.get(plan)
         if priced is None:
             priced = self._priced[plan] = self._price(plan)
-        execution = _Execution(request, plan, priced, progress)
+        execution = Execution(request, plan, priced, progress, kept)
         first = execution.walk.first()
         if not first:
             self._end_plan(execution)
         for index in first:
             self._begin(execution, index)
 
-    def _price(self, plan: Plan) -> list[_Work | _Haul]:
+    def _price(self, plan: Plan) -> list[Work | Haul]:
         world = self._world
-        priced: list[_Work | _Haul] = []
+        priced: list[Work | Haul] = []
         for step in plan.steps:
             if isinstance(step, Compute):
-                seconds = service_s(world.topology, world.cost, step.stages, step.node)
-                priced.append(_Work(world.devices[step.node], seconds))
+                job = world.pricer.job(step)
+                device = world.devices[step.node]
+                priced.append(Work(device, job, shares=not isinstance(device, Fifo)))
             else:
-                route = world.topology.route(step.source, step.target)
-                priced.append(_Haul(route.channels, step.size_bytes, route.delay_s))
+                priced.append(Haul(step.source, step.target, step.size_bytes, step.fresh))
         return priced
 
-    def _begin(self, execution: _Execution, index: int) -> None:
+    def _begin(self, execution: Execution, index: int) -> None:
         execution.queued_s[index] = self._clock.now
+        losses = self._losses
+        if losses is not None and losses.blocks(execution.plan.steps[index]):
+            losses.strike(execution, index)
+            return
         price = execution.priced[index]
         argument = (execution, index)
-        handle: Turn | Flow
-        if isinstance(price, _Work):
-            handle = price.device.submit(price.service_s, self._computed, argument)
+        handle: Turn | Handle
+        kept = execution.plan.cancels or losses is not None
+        if isinstance(price, Work):
+            kept = kept or price.shares
+            try:
+                handle = price.device.submit(price.job, self._computed, argument)
+            except RefusedError:
+                execution.start_s[index] = execution.end_s[index] = self._clock.now
+                self._clock.at(self._clock.now, self._refused, argument)
+                return
         else:
-            route, size_bytes, delay_s = price
-            handle = self._network.start(route, size_bytes, delay_s, self._carried, argument)
-        if execution.plan.cancels:
+            source, target, size_bytes, fresh = price
+            handle = self._transport.send(
+                source, target, size_bytes, self._carried, argument, fresh=fresh
+            )
+            if losses is not None:
+                losses.moving(execution, index, handle)
+        if kept:
             execution.handles[index] = handle
 
-    def _computed(self, argument: tuple[_Execution, int], start_s: float) -> None:
+    def _computed(self, argument: tuple[Execution, int], start_s: float) -> None:
         execution, index = argument
         self._finish(execution, index, start_s)
 
-    def _carried(self, argument: tuple[_Execution, int]) -> None:
+    def _refused(self, argument: tuple[Execution, int]) -> None:
         execution, index = argument
+        self._lose(execution, index)
+
+    def _carried(self, argument: tuple[Execution, int]) -> None:
+        execution, index = argument
+        if self._losses is not None:
+            self._losses.moved(execution, index)
         self._finish(execution, index, execution.queued_s[index])
 
-    def _finish(self, execution: _Execution, index: int, start_s: float) -> None:
+    def _finish(self, execution: Execution, index: int, start_s: float) -> None:
         execution.start_s[index] = start_s
         execution.end_s[index] = self._clock.now
         execution.states[index] = HAS_FINISHED
@@ -164,23 +186,34 @@ class _Run:
         if execution.walk.open_steps == 0:
             self._end_plan(execution)
 
-    def _cancel(self, execution: _Execution, index: int) -> None:
+    def _cancel(self, execution: Execution, index: int) -> None:
         """Stop a step that runs or waits; one that has not begun never will."""
         handle = execution.handles.get(index)
         if handle is None:
             return
-        start_s = execution.queued_s[index]
         price = execution.priced[index]
-        if isinstance(handle, Turn) and isinstance(price, _Work):
-            price.device.cancel(handle)
-            start_s = self._clock.now if isnan(handle.start_s) else handle.start_s
-        elif isinstance(handle, Flow):
-            self._network.cancel(handle)
-        execution.start_s[index] = start_s
-        execution.end_s[index] = self._clock.now
+        if isinstance(handle, Turn) and isinstance(price, Work):
+            stopped = price.device.cancel(handle)
+        else:
+            assert not isinstance(handle, Turn)  # noqa: S101 - for mypy; it is one or the other
+            stopped = execution.halt(index, handle, self._transport)
+            if self._losses is not None:
+                self._losses.moved(execution, index)
         execution.states[index] = WAS_CANCELLED
+        if stopped:  # else a fault was faster, and nobody had noticed yet
+            execution.start_s[index] = execution.began_s(index, self._clock.now)
+            execution.end_s[index] = self._clock.now
 
-    def _end_plan(self, execution: _Execution) -> None:
+    def _lose(self, execution: Execution, index: int) -> None:
+        """Note that a step is lost, unless it was cancelled before anybody noticed."""
+        if execution.states[index] != NEVER_BEGUN:
+            return
+        execution.states[index] = WAS_LOST
+        execution.walk.lose(index)
+        if execution.walk.open_steps == 0:
+            self._end_plan(execution)
+
+    def _end_plan(self, execution: Execution) -> None:
         plan, progress, request = execution.plan, execution.progress, execution.request
         self._trace.add(
             request.index,
@@ -190,24 +223,32 @@ class _Run:
             execution.start_s,
             execution.end_s,
             execution.states,
+            execution.used() if execution.handles else {},
         )
-        if plan.completes:
-            self._end_request(request)
-            return
-        if not plan.steps:
+        if plan.completes and not execution.walk.failed:
+            self._end_request(request, FINISHED, "")
+        elif not plan.steps:
             raise PlanError(
                 f"request {request.index}: plan {progress.plans + 1} has no step and "
                 "does not complete the request; it would be planned for ever"
             )
-        finished = tuple(
-            step
-            for step, state in zip(plan.steps, execution.states, strict=True)
-            if state == HAS_FINISHED
-        )
-        self._execute(request, Progress(progress.plans + 1, progress.finished + finished))
+        else:
+            self._plan_again(execution)
 
-    def _end_request(self, request: Request) -> None:
-        self._trace.outcomes.append(Outcome(request, self._clock.now, FINISHED, ""))
+    def _plan_again(self, execution: Execution) -> None:
+        progress, request = execution.progress, execution.request
+        lost, kept = execution.lost(), execution.finished()
+        failures = progress.failures + execution.walk.failed
+        if self._losses is not None:
+            kept = tuple(pair for pair in kept if self._losses.stands(*pair))
+        if failures >= self._most_plans:
+            self._end_request(request, FAILED, f"{failures} of its plans were lost")
+            return
+        finished = tuple(step for step, _ in kept)
+        self._execute(request, Progress(progress.plans + 1, finished, lost, failures), kept)
+
+    def _end_request(self, request: Request, outcome: str, reason: str) -> None:
+        self._trace.end(Outcome(request, self._clock.now, outcome, reason))
         self._open -= 1
         if self._open == 0:
             self._ended.succeed()

@@ -5,39 +5,107 @@ from typing import Any
 
 from sim.cost import CostModel
 from sim.engine.clock import Clock
-from sim.engine.network import Network
-from sim.engine.queues import DeviceQueue
+from sim.engine.servers.assembly import Generators, Pricer, server_for
+from sim.engine.transport import Transport
 from sim.policy import Estimates, View
+from sim.unread import UnreadBacklog, UnreadFlows
 from topologies.topology import Topology
+
+_NO_BACKLOG, _NO_FLOWS = UnreadBacklog(), UnreadFlows()
 
 
 class World:
     """A topology come to life; users' own processes may read and disturb it."""
 
-    def __init__(self, topology: Topology, cost: CostModel) -> None:
+    def __init__(self, topology: Topology, cost: CostModel, generators: Generators) -> None:
         self.topology = topology
         self.cost = cost
         self.clock = Clock()
+        self.pricer = Pricer(topology, cost)
         self.devices = {
-            node.name: DeviceQueue(self.clock, node.device.slots)
+            node.name: server_for(node, node.device, self.clock, generators)
             for node in topology.nodes
             if node.device is not None
         }
-        rates = tuple(channel.rate_bits_per_s for channel in topology.channels)
-        self.network = Network(self.clock, [rate / 8 for rate in rates])
-        self.estimates = Estimates(topology, cost, rates)
+        self.transport = Transport(self.clock, topology)
+        self._estimates = Estimates(topology, cost, self.transport.channel_bits_per_s)
+        self._links = {link.name: number for number, link in enumerate(topology.links)}
+        self._crashed: set[str] = set()
+        self._absent: set[str] = set()
+        self._off_since_s: dict[str, float] = {}
+        self._off_s: dict[str, float] = {}
+
+    @property
+    def estimates(self) -> Estimates:
+        """What is believed of the world; new ones whenever it changed."""
+        if self._estimates.channel_bits_per_s is not self.transport.channel_bits_per_s:
+            self._believe()
+        return self._estimates
+
+    def fail(self, node: str) -> list[Any]:
+        """Let ``node`` crash; return the arguments of the jobs lost with it."""
+        self._crashed.add(node)
+        self._believe()
+        return self.devices[node].fail() if node in self.devices else []
+
+    def recover(self, node: str) -> None:
+        """Bring a crashed ``node`` back, empty."""
+        if node in self._crashed:
+            self._crashed.discard(node)
+            if node in self.devices:
+                self.devices[node].recover()
+            self._believe()
+
+    def set_member(self, node: str, *, member: bool) -> None:
+        """Let ``node`` join or leave; one that leaves finishes what it has."""
+        (self._absent.discard if member else self._absent.add)(node)
+        self._believe()
+
+    def set_speed(self, node: str, factor: float) -> None:
+        """Let ``node`` compute at ``factor`` times its speed."""
+        if node in self.devices:
+            self.devices[node].set_speed(factor)
+
+    def set_link_factor(self, link: str, factor: float) -> None:
+        """Give both directions of ``link`` so much of their capacity; 0 stalls what is on it."""
+        self.transport.set_factor(self._links[link], factor)
+
+    def _believe(self) -> None:
+        """Replace the estimates, so that nobody goes by what they rested on."""
+        rates = self.transport.channel_bits_per_s
+        down = frozenset(self._crashed | self._absent)
+        self._estimates = Estimates(self.topology, self.cost, rates, down)
+        self._switch(down)
+
+    @property
+    def off_s(self) -> dict[str, float]:
+        """For how long nodes have been off so far, those that were: crashed, or not a member."""
+        now_s = self.clock.now
+        open_s = {node: now_s - since_s for node, since_s in self._off_since_s.items()}
+        nodes = dict.fromkeys((*self._off_s, *open_s))
+        return {node: self._off_s.get(node, 0.0) + open_s.get(node, 0.0) for node in nodes}
+
+    def _switch(self, down: frozenset[str]) -> None:
+        """Note who is off from now on, and who is on again."""
+        now_s, since_s = self.clock.now, self._off_since_s
+        for node in [node for node in since_s if node not in down]:
+            self._off_s[node] = self._off_s.get(node, 0.0) + now_s - since_s.pop(node)
+        for node in sorted(down):
+            since_s.setdefault(node, now_s)
 
 
 class Observer:
     """Takes the snapshots that policies decide on, each ``age_s`` old when it is used.
 
     A snapshot for a known moment is asked for in advance with `look_ahead`. For a moment that
-    nobody foresaw, the newest snapshot that is old enough is used.
+    nobody foresaw, the newest snapshot that is old enough is used. Of the load it takes one only
+    where the policy ``reads_load``: that is a look at every device and every flow.
     """
 
-    def __init__(self, world: World, age_s: float) -> None:
+    def __init__(self, world: World, age_s: float, *, reads_load: bool = True) -> None:
         self._world = world
         self._age_s = age_s
+        self._reads_load = reads_load
         self._taken: deque[View] = deque()
         if age_s > 0:
             self._take(None)
@@ -64,7 +132,9 @@ class Observer:
 
     def _snapshot(self) -> View:
         world = self._world
+        if not self._reads_load:
+            return View(world.clock.now, 0.0, world.estimates, _NO_BACKLOG, _NO_FLOWS)
         backlog_s = {name: device.backlog_s for name, device in world.devices.items()}
         return View(
-            world.clock.now, 0.0, world.estimates, backlog_s, tuple(world.network.active_flows)
+            world.clock.now, 0.0, world.estimates, backlog_s, tuple(world.transport.active_flows)
         )

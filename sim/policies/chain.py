@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from sim.plan import Plan, PlanBuilder
 from sim.policies.placement import (
@@ -27,6 +27,8 @@ class Local:
 
     ``edge`` names the node; empty: see `sim.policies.placement.edge_of`.
     """
+
+    reads_load: ClassVar[bool] = False
 
     edge: str = ""
 
@@ -67,7 +69,7 @@ def _offload_forecast_s(job: Job, world: Estimates) -> dict[str, float]:
         cloud.name: world.transfer_s(job.origin, cloud.name, model.captured.fixed_bytes)
         + world.seconds(stages, cloud.name)
         + world.transfer_s(cloud.name, job.origin, answer.fixed_bytes)
-        for cloud in clouds_of(world)
+        for cloud in clouds_of(job, world)
     }
 
 
@@ -122,7 +124,7 @@ def _cut_forecast_s(
     payloads = [payload.encoded_bytes(codec) for payload in chain_payloads(job.model)]
     edge_s = _running_totals(world, stages, edge)
     best = {"": (edge_s[-1], Cut(len(stages), ""))}
-    for cloud in clouds_of(world):
+    for cloud in clouds_of(job, world):
         cloud_s = _running_totals(world, stages, cloud.name)
         back_s = world.transfer_s(cloud.name, job.origin, payloads[-1])
         best[cloud.name] = min(

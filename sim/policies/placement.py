@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from sim.errors import PolicyError
+from sim.errors import CannotServeError, PolicyError
 from sim.plan import Plan, PlanBuilder
 from sim.policy import Estimates
 from topologies.topology import Node
@@ -36,10 +36,13 @@ def edge_of(
     ``beyond_s(node)``, what it then takes from there.
     """
     if named:
-        return _named_edge(world, named)
+        return _if_up(job, world, _named_edge(world, named))
     if world.topology.node(job.origin).role == "edge":
-        return job.origin
-    candidates = [node.name for node in world.topology.trusted]
+        return _if_up(job, world, job.origin)
+    trusted = [node.name for node in world.topology.trusted]
+    candidates = [name for name in trusted if world.is_up(job.origin, name)]
+    if trusted and not candidates:
+        raise CannotServeError("no trusted node is up")
     if not candidates:
         raise PolicyError(
             f"topology {world.topology.name!r} has no trusted node with a device; "
@@ -63,15 +66,27 @@ def _named_edge(world: Estimates, named: str) -> str:
     return named
 
 
-def clouds_of(world: Estimates) -> tuple[Node, ...]:
-    """Return the clouds that are not trusted, or raise where there are none."""
+def _if_up(job: Job, world: Estimates, edge: str) -> str:
+    if not world.is_up(job.origin, edge):
+        raise CannotServeError(f"edge {edge!r} is down or cannot be reached")
+    return edge
+
+
+def clouds_of(job: Job, world: Estimates) -> tuple[Node, ...]:
+    """Return the clouds that are up and not trusted.
+
+    Raises `PolicyError` where the topology has none, `CannotServeError` where all are down.
+    """
     clouds = tuple(cloud for cloud in world.topology.clouds if not cloud.trusted)
     if not clouds:
         raise PolicyError(
             f"topology {world.topology.name!r} has no untrusted cloud; "
             "add one, or use the policy 'local'"
         )
-    return clouds
+    up = tuple(cloud for cloud in clouds if world.is_up(job.origin, cloud.name))
+    if not up:
+        raise CannotServeError("no cloud is up")
+    return up
 
 
 def chain_stages(model: Model) -> tuple[Stage, ...]:

@@ -9,15 +9,16 @@ one for every frame of a static scene would show every cloud the whole of it.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Literal
+from functools import cache, lru_cache
+from typing import ClassVar, Literal
 from zlib import crc32
 
-from sim.errors import PolicyError
+from sim.errors import CannotServeError, PolicyError
 from sim.plan import Plan, PlanBuilder
 from sim.policies.assignment import SchemeName, Task, assign
+from sim.policies.done import done_at
 from sim.policies.placement import Job, answer_from, clouds_of, edge_of, fetch_to, job_of
-from sim.policy import Estimates, Progress, View
+from sim.policy import UNTOUCHED, Estimates, Progress, View, Way
 from workloads.codec import codec_named
 from workloads.sam.geometry import windows
 from workloads.sam.model import Sam
@@ -36,6 +37,8 @@ class Sharded:
     `sim.policies.placement.edge_of`); ``seed`` is for assignments that draw.
     """
 
+    reads_load: ClassVar[bool] = False
+
     mode: str
     assignment: SchemeName = "speed-proportional"
     codec: Literal["fp32", "fp16", "int8", "int4"] = "fp16"
@@ -51,30 +54,52 @@ class Sharded:
             raise PolicyError(f"clouds: {self.clouds} is negative; give 0 for all of them")
 
     def plan(self, request: Request, progress: Progress, view: View) -> Plan:
-        """Return the whole request as one plan, the same for every request of an origin."""
-        del progress
-        return _sharded_plan(self, job_of(request), view.estimates)
+        """Return what is left of the request as one plan.
+
+        The first plan is the same for every request of an origin. After a loss the windows that
+        are not back at the edge yet are assigned anew among the clouds that are up.
+        """
+        job = job_of(request)
+        if progress.plans == 0:
+            return _first_plan(self, job, view.estimates)
+        return _plan(self, job, view.estimates, progress)
 
 
 @lru_cache(maxsize=4096)
-def _sharded_plan(policy: Sharded, job: Job, world: Estimates) -> Plan:
+def _first_plan(policy: Sharded, job: Job, world: Estimates) -> Plan:
+    return _plan(policy, job, world, UNTOUCHED)
+
+
+def _plan(policy: Sharded, job: Job, world: Estimates, progress: Progress) -> Plan:
     model = _sam(job.model)
     parts = rounds(model, policy.mode, upload=policy.upload)
     at_edge = (model.prepare, *parts.before, *(s for r in parts.rounds for s in r.edge))
-    edge = edge_of(job, world, at_edge, policy.edge, _traffic(policy, parts, model, world))
-    cost_s = _shard_cost(policy, parts, edge, world)
-    task = Task(
-        windows(model.variant),
-        _chosen_clouds(policy, model, cost_s, world),
-        cost_s,
-        crc32(job.origin.encode()) + policy.seed,
-    )
+    edge = edge_of(job, world, at_edge, policy.edge, _traffic(policy, job, parts, world))
+    cost_s = _shard_cost(policy, model, edge, world)
+    nodes = _chosen_clouds(policy, job, cost_s, world)
+    task = Task(windows(model.variant), nodes, cost_s, crc32(job.origin.encode()) + policy.seed)
+    done = done_at(edge, progress, parts)
     builder = PlanBuilder()
-    ready = builder.compute(edge, parts.before, fetch_to(builder, job, edge))
-    shards = tuple(zip(task.nodes, assign(policy.assignment, task), strict=True))
+    ready = () if (model.prepare,) in done.computed else fetch_to(builder, job, edge)
+    if parts.before not in done.computed:
+        ready = builder.compute(edge, parts.before, ready)
     for part in parts.rounds:
-        ready = _round_trip(builder, part, edge, shards, policy.codec, ready)
+        if part.edge not in done.computed:
+            missing = tuple(w for w in task.windows if w.index not in done.returned(part))
+            shards = _assigned(policy, task._replace(windows=missing), world)
+            sent = tuple(zip(nodes, shards, strict=True))
+            ready = _round_trip(builder, part, edge, sent, policy.codec, ready)
     return answer_from(builder, job, edge, ready)
+
+
+def _assigned(policy: Sharded, task: Task, world: Estimates) -> tuple[Shard, ...]:
+    """Assign; what too few clouds make impossible is no user's mistake while some are down."""
+    try:
+        return assign(policy.assignment, task)
+    except PolicyError as error:
+        if world.down:
+            raise CannotServeError(str(error)) from error
+        raise
 
 
 def _round_trip(
@@ -91,21 +116,22 @@ def _round_trip(
             there = builder.transfer(edge, node, part.up(shard), codec, ready)
             done = builder.compute(node, (part.compute(shard),), there)
             back.extend(builder.transfer(node, edge, part.down(shard), codec, done))
-    return builder.compute(edge, part.edge, tuple(back))
+    return builder.compute(edge, part.edge, tuple(back) or ready)
 
 
 def _traffic(
-    policy: Sharded, parts: Sharding, model: Sam, world: Estimates
+    policy: Sharded, job: Job, parts: Sharding, world: Estimates
 ) -> Callable[[str], float]:
     """Return how to predict, for an edge, the seconds that all shards' traffic takes at least."""
     codec = codec_named(policy.codec)
-    clouds = [cloud.name for cloud in clouds_of(world)]
+    whole = _sam(job.model).whole
 
     def traffic_s(edge: str) -> float:
+        clouds = [cloud.name for cloud in clouds_of(job, world)]
         return sum(
-            min(world.transfer_s(edge, cloud, part.up(model.whole).encoded_bytes(codec))
+            min(world.transfer_s(edge, cloud, part.up(whole).encoded_bytes(codec))
                 for cloud in clouds)
-            + min(world.transfer_s(cloud, edge, part.down(model.whole).encoded_bytes(codec))
+            + min(world.transfer_s(cloud, edge, part.down(whole).encoded_bytes(codec))
                   for cloud in clouds)
             for part in parts.rounds
         )  # fmt: skip
@@ -114,31 +140,71 @@ def _traffic(
 
 
 def _shard_cost(
-    policy: Sharded, parts: Sharding, edge: str, world: Estimates
+    policy: Sharded, model: Sam, edge: str, world: Estimates
 ) -> Callable[[str, Shard], float]:
-    codec = codec_named(policy.codec)
+    """Return how to predict the seconds until a node has returned a shard."""
+    prices = _prices(policy, model, world)
+
+    @cache
+    def place(node: str) -> tuple[Way, Way, str]:
+        return world.way(edge, node), world.way(node, edge), prices.like(node)
 
     def cost_s(node: str, shard: Shard) -> float:
-        return sum(
-            world.transfer_s(edge, node, part.up(shard).encoded_bytes(codec))
-            + world.seconds((part.compute(shard),), node)
-            + world.transfer_s(node, edge, part.down(shard).encoded_bytes(codec))
-            for part in parts.rounds
-        )
+        there, back, like = place(node)
+        total_s = 0.0
+        for up_bytes, computing_s, down_bytes in prices.of(like, shard):
+            total_s += there.seconds(up_bytes) + computing_s + back.seconds(down_bytes)
+        return total_s
 
     return cost_s
 
 
+class _Prices:
+    """What a shard costs on a node, round by round, whatever the way there.
+
+    Many nodes have equal devices, and many edges shard alike: each case is worked out once.
+    """
+
+    def __init__(self, policy: Sharded, model: Sam, world: Estimates) -> None:
+        self._rounds = rounds(model, policy.mode, upload=policy.upload).rounds
+        self._codec = codec_named(policy.codec)
+        self._world = world
+        self._nodes: dict[int, str] = {}
+        self.of = lru_cache(maxsize=65_536)(self._of)
+
+    def like(self, node: str) -> str:
+        """Return a node with the same device, always the same one."""
+        return self._nodes.setdefault(id(self._world.topology.node(node).device), node)
+
+    def _of(self, node: str, shard: Shard) -> tuple[tuple[float, float, float], ...]:
+        """Return per round the bytes to ``node``, the seconds there, and the bytes back."""
+        return tuple(
+            (
+                part.up(shard).encoded_bytes(self._codec),
+                self._world.seconds((part.compute(shard),), node),
+                part.down(shard).encoded_bytes(self._codec),
+            )
+            for part in self._rounds
+        )
+
+
+@lru_cache(maxsize=8)
+def _prices(policy: Sharded, model: Sam, world: Estimates) -> _Prices:
+    return _Prices(policy, model, world)
+
+
 def _chosen_clouds(
-    policy: Sharded, model: Sam, cost_s: Callable[[str, Shard], float], world: Estimates
+    policy: Sharded, job: Job, cost_s: Callable[[str, Shard], float], world: Estimates
 ) -> tuple[str, ...]:
-    names = [cloud.name for cloud in clouds_of(world)]
-    if policy.clouds > len(names):
+    """Return the clouds to use; fewer than wanted where some are down."""
+    names = [cloud.name for cloud in clouds_of(job, world)]
+    there = sum(not cloud.trusted for cloud in world.topology.clouds)
+    if policy.clouds > there:
         raise PolicyError(
             f"clouds: {policy.clouds} wanted, but topology {world.topology.name!r} has "
-            f"{len(names)}; ask for fewer"
+            f"{there}; ask for fewer"
         )
-    wanted = policy.clouds or min(len(names), len(windows(model.variant)))
+    wanted = policy.clouds or min(len(names), len(_sam(job.model).shard_fractions))
     quickest = sorted(names, key=lambda name: (cost_s(name, (0,)), name))[:wanted]
     return tuple(name for name in names if name in quickest)
 

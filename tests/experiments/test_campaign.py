@@ -19,7 +19,7 @@ from sim.plan import Compute, Plan, Transfer
 from sim.policy import Progress, View
 from sim.runner import Scenario
 from sim.tables import Tables
-from sim.trace import Outcome, Trace
+from sim.trace import Outcome, Sink, Trace
 from tests.conftest import MakeScenario, Scripted
 from workloads.stage import Payload, Request, Stage
 
@@ -44,11 +44,12 @@ class InTurn:
 class Unlucky:
     """A runner in whose world every second request fails at once."""
 
-    def run(self, scenario: Scenario, replication: int = 0) -> Trace:
-        trace = Trace("real", scenario.topology)
+    def run(self, scenario: Scenario, replication: int = 0, sink: Sink | None = None) -> Trace:
+        trace = Trace("real", scenario.topology, sink)
         for request in scenario.requests(replication):
             word = "failed" if request.index % 2 else "finished"
-            trace.outcomes.append(Outcome(request, request.arrival_s + 0.5, word, ""))
+            trace.end(Outcome(request, request.arrival_s + 0.5, word, ""))
+        trace.hand_over()
         trace.carried_bytes = (0.0,) * len(scenario.topology.channels)
         trace.end_s = 1.0
         return trace
@@ -67,7 +68,7 @@ def test_every_replication_is_run_shown_and_counted(make_scenario: MakeScenario)
     assert [row["p50_s"] for row in campaign.replications] == pytest.approx([1.0] * 3)
     assert campaign.metrics["p50_s"].mean == pytest.approx(1.0)
     assert campaign.utilisation["edge"].mean == pytest.approx(2.0 / 6.0)
-    assert campaign.scenario is scenario
+    assert campaign.scenario == scenario
 
 
 def test_metrics_are_estimates_over_replications() -> None:

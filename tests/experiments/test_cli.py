@@ -440,7 +440,9 @@ def test_simulate_writes_a_whole_result_folder(tessera: Program, tmp_path: Path)
     assert str(out) in ran.out
     assert sorted(path.name for path in out.iterdir()) == [
         "exposure.parquet",
+        "links.parquet",
         "manifest.json",
+        "nodes.parquet",
         "requests.parquet",
         "steps.parquet",
         "timeline.json",

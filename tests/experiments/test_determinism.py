@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-TABLES = ("steps", "requests", "exposure")
+TABLES = ("steps", "requests", "exposure", "nodes", "links")
 POLICIES = ("sharded/deferred", "sharded/exact:assignment=random,seed=3", "best-split", "offload")
 RUNS = 3
 

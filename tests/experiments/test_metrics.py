@@ -1,71 +1,27 @@
-"""Metrics against numbers worked out by hand and against scipy."""
+"""Metrics against numbers worked out by hand."""
 
-from math import inf, isnan, nan
+from math import isnan, nan
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
 
 from experiments.metrics import (
-    Estimate,
-    estimate,
-    quantile_of,
+    LATENCY_METRICS,
+    counting_latencies,
     replication_metrics,
+    single_metrics,
     summarise,
     utilisation,
 )
+from experiments.statistics.batches import batch_mean, batch_quantile
+from experiments.statistics.estimates import estimate, unbounded
 from sim.engine.simulator import Simulator
 from sim.plan import Compute, Plan, Transfer
 from sim.trace import Trace
 from tests.conftest import MakeScenario, Scripted, device
 from topologies.topology import Node, Topology
 from workloads.stage import Payload, Stage
-
-
-@pytest.mark.parametrize("confidence", [0.5, 0.9, 0.95, 0.999])
-@pytest.mark.parametrize("count", [2, 3, 10, 40])
-def test_the_interval_is_students(count: int, confidence: float) -> None:
-    values = np.random.default_rng(count).normal(3.0, 2.0, count)
-    low, high = stats.t.interval(confidence, count - 1, values.mean(), stats.sem(values))
-    found = estimate(list(values), confidence)
-    assert found.mean == pytest.approx(values.mean())
-    assert (found.low, found.high) == pytest.approx((low, high))
-    assert found.half_width == pytest.approx((high - low) / 2)
-
-
-def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
-    samples = np.random.default_rng(20261121).normal(5.0, 1.0, (4000, 6))
-    intervals = [estimate(list(sample), 0.9) for sample in samples]
-    covered = np.mean([found.low <= 5.0 <= found.high for found in intervals])
-    assert covered == pytest.approx(0.9, abs=0.015)
-
-
-def test_equal_values_have_no_spread() -> None:
-    assert estimate([2.0, 2.0, 2.0]) == Estimate(2.0, 2.0, 2.0)
-
-
-@pytest.mark.parametrize("values", [[4.0], [1.0, inf], [inf, inf]])
-def test_there_is_no_interval_for_one_value_or_an_infinite_mean(values: list[float]) -> None:
-    found = estimate(values)
-    assert found.mean == np.mean(values)
-    assert isnan(found.low)
-    assert isnan(found.high)
-
-
-@pytest.mark.parametrize(
-    ("quantile", "value"), [(0.5, 3.0), (0.75, 4.0), (0.76, 5.0), (0.99, 5.0), (0.01, 2.0)]
-)
-def test_a_quantile_is_one_of_the_values_and_the_higher_of_two(
-    quantile: float, value: float
-) -> None:
-    assert quantile_of([5.0, 1.0, 3.0, 2.0, 4.0], quantile) == value
-
-
-def test_a_quantile_may_be_infinite_and_that_of_nothing_is_none() -> None:
-    assert quantile_of([1.0, 2.0, inf], 0.99) == inf
-    assert quantile_of([1.0, 2.0, inf], 0.5) == 2.0
-    assert isnan(quantile_of([], 0.5))
 
 
 def requests_table() -> pd.DataFrame:
@@ -122,6 +78,33 @@ def test_where_nothing_finished_there_is_no_latency_and_no_deadline_is_met() -> 
     assert found["deadline_met"] == 0.0
     assert found["throughput_per_s"] == 0.0
     assert all(isnan(found[key]) for key in ("p50_s", "p95_s", "p99_s", "mean_s"))
+
+
+def test_a_single_replication_has_intervals_by_batch_means() -> None:
+    rng = np.random.default_rng(8)
+    latency_s = rng.exponential(1.0, 400)
+    table = pd.concat([requests_table().iloc[[1]]] * 400, ignore_index=True).assign(
+        request=range(400), latency_s=latency_s, bytes_up=latency_s * 10
+    )
+    table.loc[::50, "outcome"] = "failed"
+    found = single_metrics(table, warm_up=10, deadline_s=1.0)
+    figures = replication_metrics(table, warm_up=10, deadline_s=1.0)
+    counts = counting_latencies(table)[10:]
+    finished_s = counts[np.isfinite(counts)]
+    assert len(finished_s) == 390 - 7
+    assert found["mean_s"] == batch_mean(finished_s)
+    assert found["p95_s"] == batch_quantile(finished_s, 0.95)
+    assert found["deadline_met"] == batch_mean(counts <= 1.0)
+    assert found["bytes_up"] == batch_mean(table["bytes_up"].to_numpy()[10:])
+    assert found["pixels_max_node"] == unbounded(0.2)
+    assert {name: each.mean for name, each in found.items()} == pytest.approx(figures)
+    assert set(LATENCY_METRICS) <= set(found)
+
+
+def test_a_single_replication_of_failures_has_no_latency() -> None:
+    found = single_metrics(requests_table().assign(outcome="failed"), 0, 1.0)
+    assert isnan(found["p99_s"].mean)
+    assert found["deadline_met"] == unbounded(0.0)
 
 
 def test_a_summary_leaves_out_replications_without_the_metric() -> None:

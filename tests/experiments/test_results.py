@@ -14,8 +14,10 @@ from experiments.scenarios.document import ScenarioDocument
 from experiments.scenarios.loader import read_scenario
 from sim.engine.simulator import Simulator
 from sim.errors import ScenarioError
+from sim.ledger import LINK_COLUMNS, NODE_COLUMNS, TOTALS, Ledger
 from sim.plan import Compute, Plan, Transfer
 from sim.tables import EXPOSURE_COLUMNS, REQUEST_COLUMNS, STEP_COLUMNS, Tables
+from sim.trace import Sink, Trace
 from tests.conftest import MakeScenario, Scripted
 from tests.experiments.conftest import ScenarioFile
 from topologies.documents import parse
@@ -30,7 +32,13 @@ SEEN = Plan(
     )
 )
 UNSEEN = Plan((Compute("edge", (STAGE,)),))
-COLUMNS = {"steps": STEP_COLUMNS, "requests": REQUEST_COLUMNS, "exposure": EXPOSURE_COLUMNS}
+COLUMNS = {
+    "steps": STEP_COLUMNS,
+    "requests": REQUEST_COLUMNS,
+    "exposure": EXPOSURE_COLUMNS,
+    "nodes": NODE_COLUMNS,
+    "links": LINK_COLUMNS,
+}
 
 
 def tables(make_scenario: MakeScenario, plan: Plan = SEEN, replication: int = 0) -> Tables:
@@ -41,11 +49,34 @@ def tables(make_scenario: MakeScenario, plan: Plan = SEEN, replication: int = 0)
 def written(path: Path, make_scenario: MakeScenario) -> Path:
     """Write two replications of one policy and one of another that shows nothing to anybody."""
     with ResultFolder(path) as folder:
-        folder.add("unseen", 0, tables(make_scenario, UNSEEN))
-        folder.add("seen", 0, tables(make_scenario))
-        folder.add("seen", 1, tables(make_scenario, replication=1))
+        stream(folder, make_scenario, "unseen", UNSEEN)
+        stream(folder, make_scenario, "seen", SEEN)
+        stream(folder, make_scenario, "seen", SEEN, replication=1)
         folder.complete("test", {"seed": 3}, ["unseen", "seen"])
     return path
+
+
+def stream(
+    folder: ResultFolder,
+    make_scenario: MakeScenario,
+    policy: str,
+    plan: Plan,
+    steps: int = 2,
+    requests: int = 2,
+    replication: int = 0,
+) -> None:
+    """Run requests that follow ``plan`` and write them in chunks of so many steps."""
+    arrivals_s = [0.2 * index for index in range(requests)]
+    scenario = make_scenario(Scripted((plan,)), arrivals_s=arrivals_s)
+    ledger = Ledger(scenario.topology, replication)
+
+    def take(chunk: Trace) -> None:
+        tables = Tables(chunk, replication)
+        ledger.add(tables)
+        folder.add(policy, replication, tables)
+
+    trace = Simulator().run(scenario, replication, Sink(take, steps))
+    folder.add_books(policy, ledger, trace)
 
 
 @pytest.mark.parametrize("name", COLUMNS)
@@ -63,9 +94,11 @@ def test_a_column_has_one_type_in_every_table(
 ) -> None:
     schema = pq.read_schema(written(tmp_path / "results", make_scenario) / f"{name}.parquet")
     for field in schema:
-        if field.name.endswith(("_s", "_j", "_usd")) or field.name in ("bytes", "flops", "pixels"):
+        if field.name.endswith(("_s", "_j", "_usd", "_g")) or field.name in (
+            "bytes", "flops", "pixels", "utilisation",
+        ):  # fmt: skip
             assert field.type == pa.float64(), field
-        elif field.name in ("request", "replication", "attempt", "step"):
+        elif field.name in ("request", "replication", "attempt", "step", "slots"):
             assert field.type == pa.int64(), field
         elif field.name in ("critical", "mixes"):
             assert field.type == pa.bool_(), field
@@ -88,6 +121,53 @@ def test_the_tables_hold_what_was_added(tmp_path: Path, make_scenario: MakeScena
     assert set(exposure["node"]) == {"a"}
     assert set(exposure["provider"]) == {"one"}
     assert set(exposure["received"]) == {"pixels"}
+
+
+def test_nodes_and_links_have_a_row_per_replication_and_policy(
+    tmp_path: Path, make_scenario: MakeScenario
+) -> None:
+    folder = written(tmp_path / "results", make_scenario)
+    nodes = pq.read_table(folder / "nodes.parquet").to_pandas()
+    assert nodes.groupby(["policy", "replication"])["node"].agg(list).to_dict() == {
+        ("seen", 0): ["edge", "a", "b"],
+        ("seen", 1): ["edge", "a", "b"],
+        ("unseen", 0): ["edge", "a", "b"],
+    }
+    links = pq.read_table(folder / "links.parquet").to_pandas()
+    carried = links[links["policy"] == "seen"].set_index("channel").loc["edge->router"]
+    assert list(carried["bytes"]) == pytest.approx([2e3, 2e3])
+
+
+def test_the_manifest_adds_up_per_policy(tmp_path: Path, make_scenario: MakeScenario) -> None:
+    folder = written(tmp_path / "results", make_scenario)
+    totals = json.loads((folder / "manifest.json").read_text())["totals"]
+    assert set(totals) == {"seen", "unseen"}
+    assert tuple(totals["seen"]) == TOTALS
+    assert (totals["seen"]["requests"], totals["seen"]["steps"]) == (4, 12)
+    assert totals["seen"]["carbon_g"] is None  # nobody said how it is made
+    steps = pq.read_table(folder / "steps.parquet").to_pandas()
+    caused_j = steps.groupby("policy")["energy_j"].sum()
+    for policy, sums in totals.items():
+        drawn_j = sums["energy_busy_j"] + sums["energy_links_j"]
+        assert drawn_j == pytest.approx(caused_j[policy], rel=1e-9)
+
+
+@pytest.mark.parametrize("steps", [1, 7, 40, 10_000])
+def test_the_size_of_chunks_changes_nothing(
+    tmp_path: Path, make_scenario: MakeScenario, steps: int
+) -> None:
+    for name, size in (("one", 5), ("other", steps)):
+        with ResultFolder(tmp_path / name) as folder:
+            stream(folder, make_scenario, "seen", SEEN, size, requests=60)
+            folder.complete("test", {}, ["seen"])
+    for name in COLUMNS:
+        one, other = (
+            pq.read_table(tmp_path / folder / f"{name}.parquet") for folder in ("one", "other")
+        )
+        assert one.equals(other)
+        assert one.num_rows > 0
+    one, other = ((tmp_path / folder / "timeline.json").read_bytes() for folder in ("one", "other"))
+    assert one == other
 
 
 def test_a_run_that_shows_nothing_has_an_empty_exposure_table(

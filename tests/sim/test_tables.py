@@ -85,18 +85,38 @@ def test_exposure_has_a_row_per_request_and_cloud_that_received(
     ]
 
 
-def test_what_was_cancelled_showed_and_moved_nothing(make_scenario: MakeScenario) -> None:
+def test_what_was_cancelled_moved_and_showed_what_had_arrived(make_scenario: MakeScenario) -> None:
+    # a's megabyte shares the access link from 0.04 s to 2.02 s, and is worked on until 2.52 s:
+    # b's 9 MB got half of it until then, and all of it in the half second after.
+    arrived_bytes = 0.5 * 1.98e6 + 0.5e6
     tables = tables_of(make_scenario, RACE)
-    assert list(tables.exposure()["node"]) == ["a"]
-    row = tables.requests().iloc[0]
-    assert row["bytes_up"] == 1e6
-    assert row["pixels_max_node"] == row["pixels_max_pair"] == 0.5
-    assert not row["mixes"]
     steps = tables.steps().set_index("step")
     assert steps.loc[2, "outcome"] == "cancelled"
-    assert (steps.loc[2, ["bytes", "flops", "energy_j"]] == 0).all()
+    assert steps.loc[2, "bytes"] == pytest.approx(arrived_bytes, rel=1e-9)
+    assert steps.loc[2, "energy_j"] == pytest.approx(arrived_bytes * 8 * 1e-6, rel=1e-9)
+    assert (steps.loc[2, ["flops", "busy_s"]] == 0).all()
     assert not steps.loc[2, "critical"]
     assert 3 not in steps.index
+    row = tables.requests().iloc[0]
+    assert row["bytes_up"] == pytest.approx(1e6 + arrived_bytes, rel=1e-9)
+    assert (row["pixels_max_node"], row["pixels_max_pair"], row["mixes"]) == (0.5, 1.0, True)
+    assert list(tables.exposure()["node"]) == ["a", "b"]
+
+
+def test_what_was_cancelled_before_its_first_byte_showed_nothing(
+    make_scenario: MakeScenario,
+) -> None:
+    plan = Plan(
+        (
+            Compute("a", (Stage("short", 2e10, 0.0),)),  # 10 ms; b is 40 ms away
+            Transfer("edge", "b", PIXELS),
+            Compute("a", (SECOND,), (0, 1), need=1),
+        )
+    )
+    tables = tables_of(make_scenario, plan)
+    steps = tables.steps().set_index("step")
+    assert (steps.loc[1, "outcome"], steps.loc[1, "bytes"]) == ("cancelled", 0.0)
+    assert tables.exposure().empty
 
 
 def test_a_cancelled_computation_is_paid_for_until_it_stops(make_scenario: MakeScenario) -> None:
@@ -143,7 +163,8 @@ def assert_latencies_add_up(tables: Tables) -> None:
     critical = steps[steps["critical"]]
     assert set(critical["outcome"]) == {"finished"}
     spent_s = (critical["end_s"] - critical["queued_s"]).groupby(critical["request"]).sum()
-    assert spent_s.to_numpy() == pytest.approx(requests["latency_s"].to_numpy(), abs=1e-9, rel=0)
+    latency_s = requests.set_index("request")["latency_s"].sort_index()
+    assert spent_s.to_numpy() == pytest.approx(latency_s.to_numpy(), abs=1e-9, rel=0)
 
 
 @pytest.fixture(scope="module", params=POLICIES)
@@ -158,7 +179,7 @@ def test_critical_steps_add_up_to_each_latency(trace: Trace) -> None:
 
 def test_energy_and_bytes_of_steps_add_up_to_those_of_requests(trace: Trace) -> None:
     tables = Tables(trace)
-    steps, requests = tables.steps(), tables.requests()
+    steps, requests = tables.steps(), tables.requests().sort_values("request")
     energy_j = steps.groupby("request")["energy_j"].sum().to_numpy()
     assert energy_j == pytest.approx(requests["energy_j"].to_numpy())
     trusted = {node.name for node in trace.topology.nodes if node.trusted}
@@ -166,6 +187,8 @@ def test_energy_and_bytes_of_steps_add_up_to_those_of_requests(trace: Trace) -> 
     moved = steps["kind"] == "transfer"
     up = steps["bytes"].where(moved & leaving & ~coming, 0.0)
     down = steps["bytes"].where(moved & coming & ~leaving, 0.0)
+    for column in ("cost_usd", "busy_s"):
+        assert (steps[column] >= 0).all()
     for column, moved_bytes in (("bytes_up", up), ("bytes_down", down)):
         per_request = moved_bytes.groupby(steps["request"]).sum().to_numpy()
         assert per_request == pytest.approx(requests[column].to_numpy())
@@ -220,5 +243,14 @@ def test_columns_have_one_type_whatever_they_hold(trace: Trace) -> None:
     assert requests["mixes"].dtype == exposure["mixes"].dtype == np.bool_
 
 
-def test_steps_stand_in_the_order_in_which_they_ended(trace: Trace) -> None:
-    assert Tables(trace).steps()["end_s"].is_monotonic_increasing
+def test_requests_stand_in_the_order_of_their_ends_each_with_its_steps(trace: Trace) -> None:
+    tables = Tables(trace)
+    requests, steps = tables.requests(), tables.steps()
+    assert requests["end_s"].is_monotonic_increasing
+    assert list(dict.fromkeys(steps["request"])) == list(requests["request"])
+    assert (steps["request"].diff() != 0).sum() == len(requests)
+    assert all(rows["end_s"].is_monotonic_increasing for _, rows in steps.groupby("request"))
+    shown = tables.exposure()["request"]
+    assert list(dict.fromkeys(shown)) == [
+        index for index in requests["request"] if index in {*shown}
+    ]

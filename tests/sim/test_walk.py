@@ -70,3 +70,51 @@ def test_every_plan_ends_in_whatever_order_its_steps_finish(plan: Plan, random: 
         started.update(ready)
     assert walk.open_steps == 0
     assert started | cancelled == set(range(len(plan.steps)))
+
+
+def test_a_loss_dooms_what_cannot_do_without_it_and_nothing_else() -> None:
+    # 0 → 1 → 3 and 0 → 2 → 3; 4 stands alone.
+    walk = Walk(plan_of(((), 0), ((0,), 0), ((0,), 0), ((1, 2), 0), ((), 0)))
+    walk.finish(0)
+    walk.lose(1)
+    assert walk.open_steps == 2
+    assert walk.finish(2) == ([], [])
+    assert walk.finish(4) == ([], [])
+    assert walk.open_steps == 0
+    assert walk.failed
+
+
+def test_a_join_of_the_first_of_two_stands_one_loss_but_not_two() -> None:
+    plan = plan_of(((), 0), ((), 0), ((0, 1), 1))
+    walk = Walk(plan)
+    walk.lose(0)
+    assert walk.finish(1) == ([2], [])
+    walk.finish(2)
+    assert walk.open_steps == 0
+    assert not walk.failed
+    walk = Walk(plan)
+    walk.lose(0)
+    walk.lose(1)
+    assert walk.open_steps == 0
+    assert walk.failed
+
+
+@given(plans(), st.randoms(use_true_random=False), st.floats(0.0, 0.6))
+def test_every_plan_ends_whatever_is_lost(plan: Plan, random: object, loss: float) -> None:
+    walk = Walk(plan)
+    running = walk.first()
+    begun, finished, lost = set(running), set(), set()
+    while running:
+        step = running.pop(random.randrange(len(running)))  # type: ignore[attr-defined]
+        if random.random() < loss:  # type: ignore[attr-defined]
+            walk.lose(step)
+            lost.add(step)
+            continue
+        ready, needless = walk.finish(step)
+        finished.add(step)
+        assert not begun & set(ready)
+        begun.update(ready)
+        running = [other for other in running if other not in needless] + ready
+    assert walk.open_steps == 0
+    sinks = {step for step, after in enumerate(plan.successors) if not after}
+    assert walk.failed == bool(sinks - finished)

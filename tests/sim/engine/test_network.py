@@ -15,12 +15,12 @@ from sim.engine.sharing import max_min_rates
 class Finishes(dict):
     """The time at which each named flow was done."""
 
-    def __init__(self, capacities, start_s=0.0):
+    def __init__(self, capacities, start_s=0.0, media=None):
         self.clock = Clock(start_s)
-        self.network = Network(self.clock, capacities)
+        self.network = Network(self.clock, capacities, media)
 
-    def start(self, name, route, size_bytes, delay_s=0.0, weight=1.0):
-        return self.network.start(route, size_bytes, delay_s, self._done, name, weight)
+    def start(self, name, route, size_bytes, delay_s=0.0, weight=1.0, cap=math.inf):
+        return self.network.start(route, size_bytes, delay_s, self._done, name, weight, cap)
 
     def start_at(self, when_s, *args, **kwargs):
         self.clock.at(when_s, lambda _: self.start(*args, **kwargs), None)
@@ -97,6 +97,110 @@ def test_weights_on_one_route_and_another_bottleneck():
     heavy = world.start("heavy", (0,), 100.0, weight=4.0)
     rates = [world.network.rate(flow) for flow in (slow, light, heavy)]
     assert rates == pytest.approx([2.0, 2.0, 8.0], rel=1e-15)
+
+
+def test_a_cap_leaves_the_rest_to_the_others():
+    world = Finishes([12.0])
+    capped = world.start("capped", (0,), 20.0, cap=2.0)
+    free = world.start("free", (0,), 100.0)
+    assert (world.network.rate(capped), world.network.rate(free)) == (2.0, 10.0)
+    assert world.run() == {"capped": 10.0, "free": 10.0}
+
+
+def test_a_cap_is_on_the_flow_whatever_its_weight():
+    world = Finishes([12.0])
+    heavy = world.start("heavy", (0,), 100.0, weight=5.0, cap=3.0)
+    others = [world.start(name, (0,), 100.0, weight=name) for name in (1.0, 2.0)]
+    rates = [world.network.rate(flow) for flow in (heavy, *others)]
+    assert rates == pytest.approx([3.0, 3.0, 6.0], rel=1e-15)
+
+
+def test_a_cap_above_the_fair_share_changes_nothing():
+    world = Finishes([12.0, 100.0])
+    flows = [world.start(cap, (0, 1), 60.0, cap=cap) for cap in (4.0, 5.0, math.inf)]
+    assert [world.network.rate(flow) for flow in flows] == pytest.approx([4.0] * 3, rel=1e-15)
+
+
+def test_weighted_shares_with_caps_and_two_bottlenecks_worked_out_by_hand():
+    """Long (weight 1) over both links; a (2), capped at 3, on the first; b (3) on the second.
+
+    The second link is full first: 8 / 4 per weight. Of the first 10 that leaves 8 for a, which
+    would be 2 · 4, but may have 3. A cap of 1 on long then gives b 7 and leaves a at its 3.
+    """
+    world = Finishes([10.0, 8.0])
+    flows = [
+        world.start("long", (0, 1), 1e3),
+        world.start("a", (0,), 1e3, weight=2.0, cap=3.0),
+        world.start("b", (1,), 1e3, weight=3.0),
+    ]
+    rates = [world.network.rate(flow) for flow in flows]
+    assert rates == pytest.approx([2.0, 3.0, 6.0], rel=1e-15)
+    world.network.set_cap(flows[0], 1.0)
+    rates = [world.network.rate(flow) for flow in flows]
+    assert rates == pytest.approx([1.0, 3.0, 7.0], rel=1e-15)
+    world.network.set_cap(flows[1], math.inf)
+    rates = [world.network.rate(flow) for flow in flows]
+    assert rates == pytest.approx([1.0, 9.0, 7.0], rel=1e-15)
+
+
+def test_a_cap_may_change_under_way_come_late_and_be_lifted():
+    world = Finishes([10.0])
+    flow = world.start("flow", (0,), 100.0)
+    for when_s, cap in [(2.0, 5.0), (4.0, 0.0), (7.0, 2.5), (9.0, math.inf)]:
+        world.clock.at(when_s, lambda cap: world.network.set_cap(flow, cap), cap)
+    # 20 by 2, 30 by 4 and still by 7, 35 by 9, the other 65 by 15.5.
+    assert world.run() == pytest.approx({"flow": 15.5}, rel=1e-15)
+    assert world.network.carried_bytes == pytest.approx([100.0], rel=1e-15)
+
+
+def test_a_flow_that_waits_may_be_capped_uncapped_and_cancelled():
+    world = Finishes([10.0])
+    flows = [world.start(name, (0,), 10.0, delay_s=1.0, cap=1.0) for name in "abc"]
+    world.network.set_cap(flows[0], 2.0)
+    world.network.set_cap(flows[1], math.inf)
+    assert world.network.cancel(flows[2])
+    assert world.run() == pytest.approx({"b": 1.0 + 10 / 8, "a": 6.0}, rel=1e-15)
+
+
+def test_caps_of_flows_that_are_over_or_need_no_link_do_not_matter():
+    world = Finishes([10.0])
+    nowhere, over = world.start("nowhere", (), 5.0, 1.0), world.start("over", (0,), 10.0)
+    world.network.set_cap(nowhere, 1.0)
+    world.clock.run(until=1.5)
+    world.network.set_cap(over, 1.0)
+    assert world == {"over": 1.0, "nowhere": 1.0}
+
+
+@pytest.mark.parametrize("cap", [-1.0, math.nan])
+def test_impossible_caps_are_refused(cap):
+    network = Network(Clock(), [1.0])
+    with pytest.raises(ValueError, match="cap_bytes_per_s is"):
+        network.start((0,), 1.0, 0.0, print, None, 1.0, cap)
+    with pytest.raises(ValueError, match="cap_bytes_per_s is"):
+        network.set_cap(network.start((0,), 1.0, 0.0, print, None), cap)
+
+
+def test_links_of_capped_flows_are_used_again():
+    world = Finishes([10.0])
+    for name in range(1000):
+        world.start_at(name, name, (0,), 5.0, cap=7.0)
+    assert len(world.run()) == 1000
+    assert len(world.network._links) <= 3
+    assert world.network.carried_bytes == pytest.approx([5000.0], rel=1e-15)
+
+
+def test_channels_of_one_medium_share_it():
+    world = Finishes([10.0, 6.0], media=[0, 0, 1])
+    there, back = world.start("there", (0, 2), 20.0), world.start("back", (1,), 30.0)
+    assert (world.network.rate(there), world.network.rate(back)) == (5.0, 5.0)
+    assert world.network.active_flows == [1, 1, 1]
+    assert world.run() == {"there": 4.0, "back": 5.0}
+    assert world.network.carried_bytes == [20.0, 30.0, 20.0]
+
+
+def test_a_route_uses_a_medium_once():
+    with pytest.raises(ValueError, match="none twice"):
+        Network(Clock(), [10.0], [0, 0]).start((0, 1), 1.0, 0.0, print, None)
 
 
 def test_a_later_flow_slows_the_first_and_a_cancelled_one_frees_its_share():
@@ -224,6 +328,7 @@ def test_cancelled_flows_leave_no_clutter():
 
 CAPACITY = st.one_of(st.sampled_from([1.0, 2.0, 10.0]), st.floats(0.1, 50.0))
 WEIGHT = st.one_of(st.just(1.0), st.sampled_from([0.1, 0.3, 2.0]), st.floats(0.01, 5.0))
+CAP = st.one_of(st.just(math.inf), st.sampled_from([0.5, 1.0, 3.0]), st.floats(0.01, 20.0))
 SIZE = st.one_of(st.sampled_from([1.0, 5.0, 10.0]), st.floats(0.01, 100.0))
 
 
@@ -234,12 +339,14 @@ def histories(draw):
     route = st.lists(st.integers(0, links - 1), min_size=1, max_size=4, unique=True).map(tuple)
     routes = draw(st.lists(route, min_size=1, max_size=12))
     start = st.tuples(
-        st.just("start"), st.sampled_from(routes), SIZE, WEIGHT, st.sampled_from([0.0, 0.0, 0.5])
-    )
+        st.just("start"), st.sampled_from(routes), SIZE, WEIGHT, st.sampled_from([0.0, 0.0, 0.5]),
+        st.just(math.inf) | CAP,
+    )  # fmt: skip
+    cap = st.tuples(st.just("cap"), st.integers(0, 10_000), st.just(0.0) | CAP)
     cancel = st.tuples(st.just("cancel"), st.integers(0, 10_000))
     change = st.tuples(st.just("change"), st.integers(0, links - 1), st.just(0.0) | CAPACITY)
     wait = st.tuples(st.just("wait"), st.sampled_from([1e-3, 0.1, 1.0, 5.0]))
-    step = st.one_of(start, start, start, wait, wait, cancel, change)
+    step = st.one_of(start, start, start, wait, wait, cancel, change, cap)
     return capacities, draw(st.lists(step, min_size=1, max_size=60))
 
 
@@ -250,17 +357,23 @@ class Rehearsal:
         self.capacities = list(capacities)
         self.clock = Clock()
         self.network = Network(self.clock, capacities)
-        self.live = {}
+        self.live, self.caps, self.sizes = {}, {}, {}
         self.ended_bytes = [0.0] * len(capacities)
 
     def do(self, name, step):
         if step[0] == "start":
-            _, route, size_bytes, weight, delay_s = step
-            flow = self.network.start(route, size_bytes, delay_s, self.done, name, weight)
+            _, route, size_bytes, weight, delay_s, cap = step
+            flow = self.network.start(route, size_bytes, delay_s, self.done, name, weight, cap)
             self.live[name] = flow, route, weight
+            self.caps[name], self.sizes[name] = cap, size_bytes
         elif step[0] == "cancel" and self.live:
             keys = list(self.live)
             assert self.network.cancel(self.live.pop(keys[step[1] % len(keys)])[0])
+        elif step[0] == "cap" and self.live:
+            keys = list(self.live)
+            chosen = keys[step[1] % len(keys)]
+            self.caps[chosen] = step[2]
+            self.network.set_cap(self.live[chosen][0], step[2])
         elif step[0] == "change":
             self.capacities[step[1]] = step[2]
             self.network.set_capacity(step[1], step[2])
@@ -268,15 +381,16 @@ class Rehearsal:
             self.clock.run(until=self.clock.now + step[1])
 
     def done(self, name):
-        flow, route, _ = self.live.pop(name)
+        _, route, _ = self.live.pop(name)
         for link in route:
-            self.ended_bytes[link] += flow.size_bytes
+            self.ended_bytes[link] += self.sizes[name]
 
     def check_rates(self):
         sharing = [entry for entry in self.live.values() if entry[0].ticket < 0]
+        caps = [self.caps[name] for name, entry in self.live.items() if entry[0].ticket < 0]
         routes = [route for _, route, _ in sharing]
         weights = [weight for *_, weight in sharing]
-        levels = max_min_rates(routes, weights, self.capacities)
+        levels = max_min_rates(routes, weights, self.capacities, caps)
         expected = [level * weight for level, weight in zip(levels, weights, strict=True)]
         rates = [self.network.rate(flow) for flow, *_ in sharing]
         assert rates == pytest.approx(expected, rel=1e-11, abs=1e-14)
@@ -302,6 +416,9 @@ def test_all_flows_end_and_links_carried_what_was_sent(history):
             rehearsal.do(name, step)
     for link, capacity in enumerate(rehearsal.capacities):
         rehearsal.network.set_capacity(link, capacity or 1.0)
+    for flow, *_ in rehearsal.live.values():
+        if flow.bundle.limit is not None and flow.bundle.limit.capacity == 0.0:
+            rehearsal.network.set_cap(flow, 1.0)
     rehearsal.clock.run()
     assert rehearsal.live == {}
     assert rehearsal.network.carried_bytes == pytest.approx(rehearsal.ended_bytes, rel=1e-12)
@@ -329,7 +446,7 @@ def test_captures_do_not_go_in_circles():
     rehearsal = Rehearsal(generator.uniform(1.0, 20.0, 12).tolist())
     for name in range(1000):
         route = tuple(generator.permutation(12)[: generator.integers(1, 5)].tolist())
-        rehearsal.do(name, ("start", route, generator.exponential(8.0), 1.0, 0.0))
+        rehearsal.do(name, ("start", route, generator.exponential(8.0), 1.0, 0.0, math.inf))
         rehearsal.do(name, ("wait", generator.exponential(0.5)))
         if name % 20 == 0:
             rehearsal.check_rates()

@@ -15,7 +15,8 @@ from scipy import stats
 
 from sim.engine.clock import Clock
 from sim.engine.network import Network
-from sim.engine.queues import DeviceQueue
+from sim.engine.servers.fifo import Fifo
+from sim.engine.servers.server import Job
 
 SEEDS = range(30)
 JOBS = 8000
@@ -43,11 +44,11 @@ def waits(seed, slots, load, services=exponential):
     generator = np.random.default_rng(seed)
     arrivals = np.cumsum(generator.exponential(1.0 / (load * slots), JOBS)).tolist()
     clock, waited = Clock(), []
-    device = DeviceQueue(clock, slots)
+    device = Fifo(clock, slots)
 
     def arrive(job):
         index, service_s = job
-        device.submit(service_s, served, index)
+        device.submit(Job(service_s), served, index)
 
     def served(index, start_s):
         if index >= WARM_UP:
@@ -94,7 +95,7 @@ def number_in_system(seed, load):
     generator = np.random.default_rng(seed)
     arrivals = np.cumsum(generator.exponential(1 / load, JOBS)).tolist()
     clock, times_in_system = Clock(), []
-    device = DeviceQueue(clock)
+    device = Fifo(clock)
     area, last_s = 0.0, 0.0
 
     def count(just_left):
@@ -104,7 +105,7 @@ def number_in_system(seed, load):
 
     def arrive(service_s):
         count(0)
-        device.submit(service_s, served, clock.now)
+        device.submit(Job(service_s), served, clock.now)
 
     def served(arrived_s, _):
         count(1)

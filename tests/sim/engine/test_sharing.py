@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from sim.engine.sharing import fill, max_min_rates
 
+INF = float("inf")
+
 
 @pytest.mark.parametrize(
     ("routes", "weights", "capacities", "levels"),
@@ -22,6 +24,23 @@ from sim.engine.sharing import fill, max_min_rates
 )
 def test_levels_worked_out_by_hand(routes, weights, capacities, levels):
     assert max_min_rates(routes, weights, capacities) == pytest.approx(levels, rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("routes", "weights", "capacities", "caps", "levels"),
+    [
+        ([(0,)], [1], [8.0], [2.0], [2.0]),
+        ([(0,), (0,)], [1, 3], [8.0], [1.0, INF], [1.0, 7 / 3]),
+        ([(0,), (0,), (0,)], [1, 1, 2], [12.0], [INF, 5.0, 5.0], [3.5, 3.5, 2.5]),
+        ([(0, 1), (0,), (1,)], [1, 2, 3], [10.0, 8.0], [1.0, 3.0, INF], [1.0, 1.5, 7 / 3]),
+        ([(0, 1), (0,), (1,)], [1, 1, 1], [10.0, 20.0], [2.0, INF, 6.0], [2.0, 8.0, 6.0]),
+        ([(0,), (0,)], [1, 1], [8.0], [0.0, INF], [0.0, 8.0]),
+    ],
+    ids=["alone", "rest-to-others", "above-the-share", "two-links", "parking-lot", "stopped"],
+)
+def test_levels_under_caps_worked_out_by_hand(routes, weights, capacities, caps, levels):
+    rates = max_min_rates(routes, weights, capacities, caps)
+    assert rates == pytest.approx(levels, rel=1e-14)
 
 
 @st.composite
@@ -54,6 +73,34 @@ def test_no_link_overflows_and_every_class_has_a_bottleneck(world):
         assert link in route
         assert loads[link] == pytest.approx(capacities[link], rel=1e-12)
         assert tops[link] <= level * (1 + 1e-12)
+
+
+@settings(deadline=None, max_examples=200)
+@given(worlds(), st.data())
+def test_caps_hold_and_every_class_has_a_bottleneck_or_its_cap(world, data):
+    routes, weights, capacities = world
+    count = len(routes)
+    caps = data.draw(st.lists(st.just(0.0) | st.floats(0.01, 30.0), min_size=count, max_size=count))
+    levels = max_min_rates(routes, weights, capacities, caps)
+    rates = [level * weight for level, weight in zip(levels, weights, strict=True)]
+    loads = [0.0] * len(capacities)
+    for route, rate in zip(routes, rates, strict=True):
+        for link in route:
+            loads[link] += rate
+    for load, capacity in zip(loads, capacities, strict=True):
+        assert load <= capacity * (1 + 1e-12)
+    for route, level, rate, cap in zip(routes, levels, rates, caps, strict=True):
+        assert rate <= cap * (1 + 1e-12)
+        if rate < cap * (1 - 1e-12):
+            assert any(
+                loads[link] >= capacities[link] * (1 - 1e-12)
+                and all(
+                    other <= level * (1 + 1e-9)
+                    for other, passes in zip(levels, routes, strict=True)
+                    if link in passes
+                )
+                for link in route
+            )
 
 
 @settings(deadline=None, max_examples=100)

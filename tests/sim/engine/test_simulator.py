@@ -106,7 +106,7 @@ def test_a_plan_made_unforeseen_gets_a_view_that_is_old_enough(
 def test_a_user_s_own_process_runs_beside_and_disturbs(make_scenario: MakeScenario) -> None:
     def halve_the_access_link(world: World):
         yield world.clock.timeout(0.54)
-        world.network.set_capacity(0, 0.5e6)
+        world.transport.set_factor(0, 0.5)
 
     plan = Plan((Transfer("edge", "b", MEGABYTE),))
     trace = Simulator(processes=[halve_the_access_link]).run(make_scenario(Scripted((plan,))))

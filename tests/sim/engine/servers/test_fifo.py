@@ -5,7 +5,8 @@ import math
 import pytest
 
 from sim.engine.clock import Clock
-from sim.engine.queues import DeviceQueue
+from sim.engine.servers.fifo import Fifo
+from sim.engine.servers.server import Job, RefusedError
 
 
 class Log(list):
@@ -13,10 +14,10 @@ class Log(list):
 
     def __init__(self, slots=1):
         self.clock = Clock()
-        self.device = DeviceQueue(self.clock, slots)
+        self.device = Fifo(self.clock, slots)
 
     def submit(self, name, service_s):
-        return self.device.submit(service_s, self.done, name)
+        return self.device.submit(Job(service_s), self.done, name)
 
     def done(self, name, start_s):
         self.append((name, start_s, self.clock.now))
@@ -87,7 +88,7 @@ def test_done_may_submit_again_behind_those_who_wait():
         log.done(name, start_s)
         log.submit("again", 1.0)
 
-    log.device.submit(1.0, again, "first")
+    log.device.submit(Job(1.0), again, "first")
     log.submit("second", 1.0)
     log.clock.run()
     assert [name for name, *_ in log] == ["first", "second", "again"]
@@ -101,4 +102,60 @@ def test_impossible_service_times_are_refused(service_s):
 
 def test_a_device_needs_a_slot():
     with pytest.raises(ValueError, match="slots is 0"):
-        DeviceQueue(Clock(), 0)
+        Fifo(Clock(), 0)
+
+
+def test_a_crash_loses_what_runs_and_waits_and_calls_nobody():
+    log = Log(slots=2)
+    for name, service_s in [("a", 3.0), ("b", 1.0), ("c", 4.0), ("d", 1.0)]:
+        log.submit(name, service_s)
+    lost = []
+    log.clock.at(2.0, lambda _: lost.extend(log.device.fail()), None)
+    log.clock.run()
+    assert (log, lost) == ([("b", 0.0, 1.0)], ["a", "c", "d"])
+    assert (log.device.waiting, log.device.running, log.device.backlog_s) == (0, 0, 0.0)
+    assert (log.device.busy_s, log.clock.now) == (4.0, 2.0)
+
+
+def test_a_device_that_is_down_accepts_nothing_until_it_recovers():
+    log = Log()
+    assert log.device.up
+    assert log.device.fail() == log.device.fail() == []
+    with pytest.raises(RefusedError, match="the device is down"):
+        log.submit("a", 1.0)
+    assert not log.device.up
+    log.device.recover()
+    log.submit("b", 1.0)
+    log.clock.run()
+    assert log == [("b", 0.0, 1.0)]
+
+
+def test_a_job_in_service_slows_down_and_speeds_up_from_the_moment_on():
+    """Two of six seconds at full speed, two at half speed make one, the last three take 1.5."""
+    log = Log()
+    log.submit("a", 6.0)
+    log.submit("b", 2.0)
+    seen = []
+    for when_s, factor in [(2.0, 0.5), (4.0, 2.0)]:
+        log.clock.at(when_s, log.device.set_speed, factor)
+        log.clock.at(when_s, lambda _: seen.append(log.device.backlog_s), None)
+    log.clock.run()
+    assert log == [("a", 0.0, 5.5), ("b", 5.5, 6.5)]
+    assert seen == [6.0, 5.0]
+    assert log.device.busy_s == 6.5
+
+
+def test_speed_outlives_a_crash():
+    log = Log()
+    log.device.set_speed(0.5)
+    log.device.fail()
+    log.device.recover()
+    log.submit("a", 1.0)
+    log.clock.run()
+    assert log == [("a", 0.0, 2.0)]
+
+
+@pytest.mark.parametrize("factor", [0.0, -1.0, math.nan, math.inf])
+def test_impossible_speeds_are_refused(factor):
+    with pytest.raises(ValueError, match="factor is"):
+        Log().device.set_speed(factor)

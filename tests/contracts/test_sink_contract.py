@@ -1,0 +1,68 @@
+"""What every runner must do with a sink: give it everything, once, in chunks of whole requests."""
+
+import pandas as pd
+import pytest
+
+from sim.engine.simulator import Simulator
+from sim.plan import Compute, Plan, Transfer
+from sim.runner import Runner
+from sim.tables import Tables
+from sim.trace import Sink, Trace
+from tests.conftest import MakeScenario, Scripted
+from workloads.stage import Payload, Stage
+
+SECOND = Stage("second", 1e12, 0.0)
+PARTS = Payload("pixels", (0,), fixed_bytes=1e5)
+FIRST = Plan((Transfer("edge", "b", PARTS), Compute("b", (SECOND,), (0,))), completes=False)
+LAST = Plan((Compute("a", (SECOND,)), Transfer("a", "edge", PARTS, after=(0,))))
+ARRIVALS_S = tuple(0.3 * index for index in range(20))
+
+
+@pytest.fixture(params=[Simulator], ids=["simulator"])
+def runner(request: pytest.FixtureRequest) -> Runner:
+    return request.param()
+
+
+def streamed(runner: Runner, make_scenario: MakeScenario, steps: int) -> tuple[list[Trace], Trace]:
+    chunks: list[Trace] = []
+    scenario = make_scenario(Scripted((FIRST, LAST)), arrivals_s=ARRIVALS_S)
+    return chunks, runner.run(scenario, sink=Sink(chunks.append, steps))
+
+
+@pytest.mark.parametrize("steps", [1, 7, 20, 1000])
+def test_a_chunk_holds_whole_requests(
+    runner: Runner, make_scenario: MakeScenario, steps: int
+) -> None:
+    chunks, _ = streamed(runner, make_scenario, steps)
+    ended = [outcome.request.index for chunk in chunks for outcome in chunk.outcomes]
+    assert sorted(ended) == list(range(20))
+    for chunk in chunks:
+        assert {r.request for r in chunk.records} == {o.request.index for o in chunk.outcomes}
+        assert len(chunk.records) == 4 * len(chunk.outcomes)
+    assert all(len(chunk.columns().step) >= steps for chunk in chunks[:-1])
+
+
+@pytest.mark.parametrize("steps", [1, 7, 20, 1000])
+def test_tables_of_chunks_are_those_of_the_whole(
+    runner: Runner, make_scenario: MakeScenario, steps: int
+) -> None:
+    chunks, _ = streamed(runner, make_scenario, steps)
+    whole = Tables(runner.run(make_scenario(Scripted((FIRST, LAST)), arrivals_s=ARRIVALS_S)))
+    pieces = [Tables(chunk) for chunk in chunks]
+    for name in ("steps", "requests", "exposure"):
+        together = pd.concat([getattr(piece, name)() for piece in pieces], ignore_index=True)
+        expected = getattr(whole, name)()
+        pd.testing.assert_frame_equal(
+            together.astype(expected.dtypes), expected, check_categorical=False, check_exact=True
+        )
+
+
+def test_the_trace_of_a_run_with_a_sink_keeps_the_books_only(
+    runner: Runner, make_scenario: MakeScenario
+) -> None:
+    chunks, trace = streamed(runner, make_scenario, 7)
+    assert trace.records == trace.outcomes == []
+    assert trace.busy_s["b"] == pytest.approx(20.0)
+    assert trace.end_s > 0
+    assert sum(trace.carried_bytes) > 0
+    assert not any(chunk.busy_s or chunk.carried_bytes for chunk in chunks)
