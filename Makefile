@@ -21,7 +21,7 @@ setup: .venv/.all .venv/.compiled
 # two to three times the speed. Without a C compiler everything runs as plain Python.
 COMPILED := $(addprefix sim/engine/,clock.py flows.py sharing.py fairness.py network.py \
 	congestion.py paths.py connections.py transport.py \
-	world.py simulator.py $(addprefix servers/,server.py fifo.py memory.py noise.py pool.py \
+	world.py execution.py losses.py simulator.py $(addprefix servers/,server.py fifo.py memory.py noise.py pool.py \
 	batching.py background.py autoscaling.py assembly.py)) sim/walk.py
 
 compile: .venv/.compiled

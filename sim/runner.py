@@ -79,10 +79,6 @@ class Scenario:
         key = (replication, *purpose.encode())
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
 
-    def fault_generator(self, replication: int) -> np.random.Generator:
-        """Return the random source of a replication's faults, apart from that of its arrivals."""
-        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(replication, 1)))
-
     def _require(self, condition: bool, place: str, remedy: str) -> None:  # noqa: FBT001
         if not condition:
             raise ScenarioError(f"scenario {self.name!r}: {place}: {remedy}")

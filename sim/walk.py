@@ -48,8 +48,13 @@ class Walk:
             return ready, _NONE
         return self._prune(index, ready)
 
-    def lose(self, index: int) -> None:
-        """Note that a step that had become ready was lost; dooms what cannot do without it."""
+    def lose(self, index: int) -> bool:
+        """Note that a step that had become ready was lost; dooms what cannot do without it.
+
+        Returns false, and changes nothing, where the step has become needless meanwhile.
+        """
+        if self._closed and self._closed[index]:
+            return False
         spreading = [index]
         while spreading:
             doomed = spreading.pop()
@@ -60,6 +65,7 @@ class Walk:
             for later in self._plan.successors[doomed]:
                 if self._is_doomed(later) and later not in spreading:
                     spreading.append(later)
+        return True
 
     @property
     def failed(self) -> bool:

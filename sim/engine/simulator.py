@@ -36,6 +36,8 @@ from workloads.stage import Request
 Process = Callable[[World], Generator[Any, Any, Any]]
 """A simpy process of the user's own, given the world it runs in."""
 
+_PRICE_LISTS = 4096
+
 
 class Simulator:
     """The `sim.runner.Runner` of simulated time.
@@ -75,7 +77,7 @@ class _Run:
         self._most_plans = scenario.faults.plans
         self._losses: Losses | None = None
         if scenario.faults:
-            rng = scenario.fault_generator(replication)
+            rng = scenario.generator(replication, "faults")
             self._losses = Losses(self._world, scenario.faults, rng, self._lose)
         for process in processes:
             self._clock.process(process(self._world))
@@ -112,6 +114,8 @@ class _Run:
             )
         priced = self._priced.get(plan)
         if priced is None:
+            if len(self._priced) >= _PRICE_LISTS:
+                self._priced.clear()  # a policy that makes plan after plan must not fill memory
             priced = self._priced[plan] = self._price(plan)
         execution = Execution(request, plan, priced, progress, kept)
         first = execution.walk.first()
@@ -206,10 +210,9 @@ class _Run:
 
     def _lose(self, execution: Execution, index: int) -> None:
         """Note that a step is lost, unless it was cancelled before anybody noticed."""
-        if execution.states[index] != NEVER_BEGUN:
+        if execution.states[index] != NEVER_BEGUN or not execution.walk.lose(index):
             return
         execution.states[index] = WAS_LOST
-        execution.walk.lose(index)
         if execution.walk.open_steps == 0:
             self._end_plan(execution)
 

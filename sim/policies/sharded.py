@@ -7,7 +7,7 @@ An assignment stays as it is for as long as the world is believed to be as it is
 one for every frame of a static scene would show every cloud the whole of it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import ClassVar, Literal
@@ -146,11 +146,12 @@ def _shard_cost(
     prices = _prices(policy, model, world)
 
     @cache
-    def place(node: str) -> tuple[Way, Way, str]:
-        return world.way(edge, node), world.way(node, edge), prices.like(node)
+    def ways(twin: str) -> tuple[Way, Way]:
+        return world.way(edge, twin), world.way(twin, edge)
 
     def cost_s(node: str, shard: Shard) -> float:
-        there, back, like = place(node)
+        twin, like = prices.twins[node]
+        there, back = ways(twin)
         total_s = 0.0
         for up_bytes, computing_s, down_bytes in prices.of(like, shard):
             total_s += there.seconds(up_bytes) + computing_s + back.seconds(down_bytes)
@@ -160,21 +161,19 @@ def _shard_cost(
 
 
 class _Prices:
-    """What a shard costs on a node, round by round, whatever the way there.
+    """What a shard costs on a cloud, round by round, whatever the way there.
 
-    Many nodes have equal devices, and many edges shard alike: each case is worked out once.
+    Many clouds are alike, and many edges shard alike: each case is worked out once. ``twins``
+    has for each cloud two others, each always the same for all that are equal in that: one with
+    the same device behind the same link to the same neighbour, and one with the same device.
     """
 
     def __init__(self, policy: Sharded, model: Sam, world: Estimates) -> None:
         self._rounds = rounds(model, policy.mode, upload=policy.upload).rounds
         self._codec = codec_named(policy.codec)
         self._world = world
-        self._nodes: dict[int, str] = {}
+        self.twins = _twins(world)
         self.of = lru_cache(maxsize=65_536)(self._of)
-
-    def like(self, node: str) -> str:
-        """Return a node with the same device, always the same one."""
-        return self._nodes.setdefault(id(self._world.topology.node(node).device), node)
 
     def _of(self, node: str, shard: Shard) -> tuple[tuple[float, float, float], ...]:
         """Return per round the bytes to ``node``, the seconds there, and the bytes back."""
@@ -186,6 +185,23 @@ class _Prices:
             )
             for part in self._rounds
         )
+
+
+def _twins(world: Estimates) -> dict[str, tuple[str, str]]:
+    """Return for each cloud one that is reached and computes alike, and one that computes alike."""
+    links: dict[str, list[tuple[str, str, float, float]]] = {}
+    for channel in world.topology.channels:
+        rate = world.channel_bits_per_s[channel.index]
+        links.setdefault(channel.source, []).append(("to", channel.target, channel.delay_s, rate))
+        links.setdefault(channel.target, []).append(("by", channel.source, channel.delay_s, rate))
+    first: dict[Hashable, str] = {}
+    twins: dict[str, tuple[str, str]] = {}
+    for cloud in world.topology.clouds:
+        own = tuple(sorted(links.get(cloud.name, ())))
+        place = own if len(own) == 2 else (cloud.name,)  # of several links routes could differ
+        like = first.setdefault(id(cloud.device), cloud.name)
+        twins[cloud.name] = first.setdefault((id(cloud.device), place), cloud.name), like
+    return twins
 
 
 @lru_cache(maxsize=8)

@@ -184,6 +184,23 @@ def test_a_loser_that_crashes_unnoticed_is_cancelled(
     assert crashed.end_s == pytest.approx(0.4)
 
 
+def test_a_loser_on_a_node_that_was_down_already_ends_nothing(
+    runner: Runner, make_scenario: MakeScenario
+) -> None:
+    race = Plan(
+        (
+            Compute("a", (SECOND,)),
+            Compute("b", (SECOND,)),
+            Compute("edge", (SECOND, SECOND), (0, 1), need=1),
+        )
+    )
+    faults = FaultPlan((Fault(0.0, "b", "crash"),), detection_s=1.0)
+    trace = runner.run(make_scenario(Scripted((race,)), arrivals_s=(0.01,), faults=faults))
+    assert trace.outcomes[0].latency_s == pytest.approx(2.5)
+    assert len(trace.outcomes) == 1
+    assert {r.step: r.outcome for r in trace.records} == {0: FINISHED, 2: FINISHED}
+
+
 @pytest.mark.parametrize("mode", ["exact", "prefix", "deferred", "local-attention", "landmark"])
 def test_sharded_requests_outlive_crashes_and_send_again_only_what_is_missing(
     runner: Runner, make_scenario: MakeScenario, mode: str

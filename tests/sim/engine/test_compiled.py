@@ -22,6 +22,10 @@ main()
 def simulate(home: Path, suffix: str, out: Path) -> None:
     arguments = ["simulate", "jetson-16-clouds", "--out", str(out)]
     arguments += ["--set", "replications=2", "--set", "workload.requests=100"]
+    arguments += [
+        "--set",
+        "faults={random: [{node: '*-*', fault: crash, mean_up: 9s, mean_down: 2s}]}",
+    ]
     arguments += ["--policy", "sharded/exact", "--policy", "best-split"]
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM.format(suffix=suffix), *arguments],
