@@ -19,7 +19,7 @@ setup: .venv/.all .venv/.compiled
 
 # The hot modules once more, compiled by mypyc from the very same source: same results bit for bit,
 # two to three times the speed. Without a C compiler everything runs as plain Python.
-COMPILED := $(addprefix sim/engine/,clock.py flows.py sharing.py fairness.py network.py \
+COMPILED := $(addprefix sim/engine/,agenda.py clock.py flows.py sharing.py fairness.py network.py \
 	congestion.py paths.py connections.py transport.py \
 	world.py execution.py losses.py simulator.py $(addprefix servers/,server.py fifo.py memory.py noise.py pool.py \
 	batching.py background.py autoscaling.py assembly.py)) sim/walk.py

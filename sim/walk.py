@@ -16,10 +16,11 @@ class Walk:
     doomed; the rest of the plan goes on.
     """
 
-    __slots__ = ("_closed", "_doomed", "_plan", "_waiting", "open_steps")
+    __slots__ = ("_closed", "_doomed", "_plan", "_successors", "_waiting", "open_steps")
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
+        self._successors = plan.successors
         self._waiting = list(plan.needs)
         self._closed = [False] * len(plan.steps) if plan.cancels else []
         self._doomed: set[int] = set()
@@ -38,7 +39,7 @@ class Walk:
         self.open_steps -= 1
         waiting = self._waiting
         ready = []
-        for later in self._plan.successors[index]:
+        for later in self._successors[index]:
             waiting[later] -= 1
             if waiting[later] == 0:
                 ready.append(later)
@@ -62,7 +63,7 @@ class Walk:
             self._doomed.add(doomed)
             if self._closed:
                 self._closed[doomed] = True
-            for later in self._plan.successors[doomed]:
+            for later in self._successors[doomed]:
                 if self._is_doomed(later) and later not in spreading:
                     spreading.append(later)
         return True
@@ -70,7 +71,7 @@ class Walk:
     @property
     def failed(self) -> bool:
         """Whether a step that the plan ends with is doomed: it did not do its work."""
-        return any(not self._plan.successors[index] for index in self._doomed)
+        return any(not self._successors[index] for index in self._doomed)
 
     def _is_doomed(self, index: int) -> bool:
         if index in self._doomed or self._waiting[index] <= 0:
@@ -97,8 +98,7 @@ class Walk:
 
     def _is_needless(self, index: int) -> bool:
         return all(
-            self._waiting[later] <= 0 or self._closed[later]
-            for later in self._plan.successors[index]
+            self._waiting[later] <= 0 or self._closed[later] for later in self._successors[index]
         )
 
 

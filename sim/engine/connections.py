@@ -85,7 +85,7 @@ class Sender:
     )  # fmt: skip
 
     def __init__(self, clock: Clock, network: Network, path: Path, tcp: Tcp) -> None:
-        self._clock = clock
+        self._clock = clock.agenda
         self._network = network
         self._path = path
         self._tcp = tcp

@@ -1,7 +1,7 @@
 """A plan under way in the simulator, and what its steps cost there."""
 
 from math import isnan
-from typing import NamedTuple
+from typing import final
 
 from sim.engine.servers.server import Job, Server, Turn
 from sim.engine.transport import Handle, Transport
@@ -12,24 +12,32 @@ from sim.walk import Walk
 from workloads.stage import Request
 
 
-class Work(NamedTuple):
+@final
+class Work:
     """A computation: the device that serves it, what it is there, and how it holds its slot.
 
     ``shares`` says that the device may give it less than a slot, or take it off, while it runs.
     """
 
-    device: Server
-    job: Job
-    shares: bool
+    __slots__ = ("device", "job", "shares")
+
+    def __init__(self, device: Server, job: Job, *, shares: bool) -> None:
+        self.device = device
+        self.job = job
+        self.shares = shares
 
 
-class Haul(NamedTuple):
+@final
+class Haul:
     """A transfer: its ends, what it carries, and whether a new connection does."""
 
-    source: str
-    target: str
-    size_bytes: float
-    fresh: bool
+    __slots__ = ("fresh", "size_bytes", "source", "target")
+
+    def __init__(self, source: str, target: str, size_bytes: float, *, fresh: bool) -> None:
+        self.source = source
+        self.target = target
+        self.size_bytes = size_bytes
+        self.fresh = fresh
 
 
 class Execution:
@@ -39,8 +47,8 @@ class Execution:
     """
 
     __slots__ = (
-        "end_s", "handles", "kept", "moved_bytes", "plan", "priced", "progress", "queued_s",
-        "request", "start_s", "states", "walk",
+        "cancels", "end_s", "handles", "kept", "moved_bytes", "plan", "priced", "progress",
+        "queued_s", "request", "start_s", "states", "walk",
     )  # fmt: skip
 
     def __init__(
@@ -54,6 +62,7 @@ class Execution:
         steps = len(plan.steps)
         self.request = request
         self.plan = plan
+        self.cancels = plan.cancels
         self.priced = priced
         self.progress = progress
         self.walk = Walk(plan)

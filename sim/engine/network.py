@@ -54,7 +54,7 @@ class Network:
         capacities_bytes_per_s: Sequence[float],
         media: Sequence[int] | None = None,
     ) -> None:
-        self._clock = clock
+        self._clock = clock.agenda
         self._links = [
             Link(index, _checked_capacity(index, capacity))
             for index, capacity in enumerate(capacities_bytes_per_s)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from typing import Any
 
+from sim.engine.collection import fewer_collections
 from sim.engine.execution import Execution, Haul, Work
 from sim.engine.losses import Losses
 from sim.engine.servers.fifo import Fifo
@@ -51,7 +52,8 @@ class Simulator:
     def run(self, scenario: Scenario, replication: int = 0, sink: Sink | None = None) -> Trace:
         """Simulate one replication until every request has ended; see `sim.runner.Runner`."""
         run = _Run(scenario, replication, self._processes, sink)
-        return run.trace(scenario.requests(replication))
+        with fewer_collections():
+            return run.trace(scenario.requests(replication))
 
 
 class _Run:
@@ -67,6 +69,7 @@ class _Run:
             scenario.topology, scenario.cost, partial(scenario.generator, replication)
         )
         self._clock = self._world.clock
+        self._agenda = self._clock.agenda
         self._transport = self._world.transport
         reads_load = getattr(scenario.policy, "reads_load", True)
         self._observer = Observer(self._world, scenario.view_age_s, reads_load=reads_load)
@@ -86,13 +89,13 @@ class _Run:
         self._open = len(requests)
         for request in requests:
             self._observer.look_ahead(request.arrival_s)
-            self._clock.at(request.arrival_s, self._arrive, request)
+            self._agenda.at(request.arrival_s, self._arrive, request)
         self._clock.run(until=self._ended)
         trace = self._trace
         trace.busy_s = {name: device.busy_s for name, device in self._world.devices.items()}
         trace.off_s = self._world.off_s
         trace.carried_bytes = tuple(self._transport.carried_bytes)
-        trace.end_s = self._clock.now
+        trace.end_s = self._agenda.now
         trace.hand_over()
         return trace
 
@@ -133,11 +136,11 @@ class _Run:
                 device = world.devices[step.node]
                 priced.append(Work(device, job, shares=not isinstance(device, Fifo)))
             else:
-                priced.append(Haul(step.source, step.target, step.size_bytes, step.fresh))
+                priced.append(Haul(step.source, step.target, step.size_bytes, fresh=step.fresh))
         return priced
 
     def _begin(self, execution: Execution, index: int) -> None:
-        execution.queued_s[index] = self._clock.now
+        execution.queued_s[index] = self._agenda.now
         losses = self._losses
         if losses is not None and losses.blocks(execution.plan.steps[index]):
             losses.strike(execution, index)
@@ -145,19 +148,23 @@ class _Run:
         price = execution.priced[index]
         argument = (execution, index)
         handle: Turn | Handle
-        kept = execution.plan.cancels or losses is not None
+        kept = execution.cancels or losses is not None
         if isinstance(price, Work):
             kept = kept or price.shares
             try:
                 handle = price.device.submit(price.job, self._computed, argument)
             except RefusedError:
-                execution.start_s[index] = execution.end_s[index] = self._clock.now
-                self._clock.at(self._clock.now, self._refused, argument)
+                execution.start_s[index] = execution.end_s[index] = self._agenda.now
+                self._agenda.at(self._agenda.now, self._refused, argument)
                 return
         else:
-            source, target, size_bytes, fresh = price
             handle = self._transport.send(
-                source, target, size_bytes, self._carried, argument, fresh=fresh
+                price.source,
+                price.target,
+                price.size_bytes,
+                self._carried,
+                argument,
+                fresh=price.fresh,
             )
             if losses is not None:
                 losses.moving(execution, index, handle)
@@ -180,7 +187,7 @@ class _Run:
 
     def _finish(self, execution: Execution, index: int, start_s: float) -> None:
         execution.start_s[index] = start_s
-        execution.end_s[index] = self._clock.now
+        execution.end_s[index] = self._agenda.now
         execution.states[index] = HAS_FINISHED
         ready, needless = execution.walk.finish(index)
         for other in needless:
@@ -205,8 +212,8 @@ class _Run:
                 self._losses.moved(execution, index)
         execution.states[index] = WAS_CANCELLED
         if stopped:  # else a fault was faster, and nobody had noticed yet
-            execution.start_s[index] = execution.began_s(index, self._clock.now)
-            execution.end_s[index] = self._clock.now
+            execution.start_s[index] = execution.began_s(index, self._agenda.now)
+            execution.end_s[index] = self._agenda.now
 
     def _lose(self, execution: Execution, index: int) -> None:
         """Note that a step is lost, unless it was cancelled before anybody noticed."""
@@ -251,7 +258,7 @@ class _Run:
         self._execute(request, Progress(progress.plans + 1, finished, lost, failures), kept)
 
     def _end_request(self, request: Request, outcome: str, reason: str) -> None:
-        self._trace.end(Outcome(request, self._clock.now, outcome, reason))
+        self._trace.end(Outcome(request, self._agenda.now, outcome, reason))
         self._open -= 1
         if self._open == 0:
             self._ended.succeed()

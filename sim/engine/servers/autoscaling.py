@@ -37,7 +37,7 @@ class Autoscaler:
     """
 
     def __init__(self, clock: Clock, pool: Pool, scaling: Scaling) -> None:
-        self._clock = clock
+        self._clock = clock.agenda
         self._pool = pool
         self._scaling = scaling
         self._wanted = min(max(pool.slots, scaling.min_slots), scaling.max_slots)

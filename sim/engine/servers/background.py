@@ -25,7 +25,7 @@ class Background:
         priority: int,
         generator: np.random.Generator,
     ) -> None:
-        self._clock = clock
+        self._clock = clock.agenda
         self._pool = pool
         self._gap_s = service_s / (utilisation * pool.slots)
         self._service_s = service_s

@@ -86,7 +86,7 @@ class Batcher(Server):
     """
 
     def __init__(self, clock: Clock, pool: Pool, wait_s: float = 0.0, limit: float = inf) -> None:
-        self._clock = clock
+        self._clock = clock.agenda
         self._pool = pool
         self._wait_s = wait_s
         self._limit = limit

@@ -33,7 +33,7 @@ class Fifo(Server):
     def __init__(self, clock: Clock, slots: int = 1) -> None:
         require_slots(slots)
         self._slots = slots
-        self._clock = clock
+        self._clock = clock.agenda
         self._waiting: deque[Turn] = deque()
         self._running: dict[Turn, None] = {}
         self._busy_s = 0.0

@@ -96,7 +96,7 @@ class Pool(Server):
         noise: Noise | None = None,
     ) -> None:
         require_slots(slots)
-        self._clock = clock
+        self._clock = clock.agenda
         self._slots = slots
         self._discipline: Discipline = DISCIPLINES[discipline]
         self._interference = interference

@@ -321,7 +321,7 @@ def test_cancelled_flows_leave_no_clutter():
     assert len(bundle.heap) < 100
     assert len(bundle.bottleneck.heap) < 100
     world.clock.run(until=1.0)
-    assert len(world.clock._heap) <= 2
+    assert len(world.clock.agenda.heap) <= 2
 
 
 # What follows drives random worlds, and asks the specification after each step.
