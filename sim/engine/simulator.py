@@ -32,6 +32,7 @@ from sim.trace import (
     Sink,
     Trace,
 )
+from topologies.topology import Topology
 from workloads.stage import Request
 
 Process = Callable[[World], Generator[Any, Any, Any]]
@@ -72,7 +73,10 @@ class _Run:
         self._agenda = self._clock.agenda
         self._transport = self._world.transport
         reads_load = getattr(scenario.policy, "reads_load", True)
-        self._observer = Observer(self._world, scenario.view_age_s, reads_load=reads_load)
+        still = not (processes or scenario.faults or _varies(scenario.topology))
+        self._observer = Observer(
+            self._world, scenario.view_age_s, reads_load=reads_load, still=still
+        )
         self._priced: dict[Plan, list[Work | Haul]] = {}
         self._trace = Trace("sim", scenario.topology, sink)
         self._open = 0
@@ -262,3 +266,10 @@ class _Run:
         self._open -= 1
         if self._open == 0:
             self._ended.succeed()
+
+
+def _varies(topology: Topology) -> bool:
+    """Whether a link's rate or delay changes by itself."""
+    return any(
+        link.schedule_of(back=back) is not None for link in topology.links for back in (False, True)
+    )

@@ -99,20 +99,24 @@ class Observer:
 
     A snapshot for a known moment is asked for in advance with `look_ahead`. For a moment that
     nobody foresaw, the newest snapshot that is old enough is used. Of the load it takes one only
-    where the policy ``reads_load``: that is a look at every device and every flow.
+    where the policy ``reads_load``: that is a look at every device and every flow. A world that
+    is ``still``, where nothing but the load ever changes, then needs no snapshots at all.
     """
 
-    def __init__(self, world: World, age_s: float, *, reads_load: bool = True) -> None:
+    def __init__(
+        self, world: World, age_s: float, *, reads_load: bool = True, still: bool = False
+    ) -> None:
         self._world = world
         self._age_s = age_s
         self._reads_load = reads_load
+        self._timeless = still and not reads_load
         self._taken: deque[View] = deque()
         if age_s > 0:
             self._take(None)
 
     def look_ahead(self, when_s: float) -> None:
         """Arrange for a snapshot to be just old enough at ``when_s``."""
-        if self._age_s > 0:
+        if self._age_s > 0 and not self._timeless:
             clock = self._world.clock
             clock.at(max(clock.now, when_s - self._age_s), self._take, None)
 
@@ -121,6 +125,9 @@ class Observer:
         now_s = self._world.clock.now
         if self._age_s == 0:
             return self._snapshot()
+        if self._timeless:
+            age_s = min(self._age_s, now_s)
+            return View(now_s, age_s, self._world.estimates, _NO_BACKLOG, _NO_FLOWS)
         taken = self._taken
         while len(taken) > 1 and taken[1].now_s <= now_s - self._age_s:
             taken.popleft()

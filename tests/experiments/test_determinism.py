@@ -27,7 +27,8 @@ def simulate(folder: Path, hash_seed: int, *settings: str) -> None:
     )
 
 
-SMALL = ("replications=2", "workload.requests=40")
+FAULTS = "{random: [{node: '*-*', fault: crash, mean_up: 9s, mean_down: 2s}]}"
+SMALL = ("replications=2", "workload.requests=40", f"faults={FAULTS}")
 
 
 @pytest.fixture(scope="module")

@@ -111,3 +111,24 @@ def test_a_user_s_own_process_runs_beside_and_disturbs(make_scenario: MakeScenar
     plan = Plan((Transfer("edge", "b", MEGABYTE),))
     trace = Simulator(processes=[halve_the_access_link]).run(make_scenario(Scripted((plan,))))
     assert trace.outcomes[0].latency_s == pytest.approx(0.04 + 0.5 + 1.0)
+
+
+def test_where_nothing_changes_a_policy_that_reads_no_load_sees_the_same_with_and_without_events(
+    make_scenario: MakeScenario,
+) -> None:
+    plan = Plan((Compute("edge", (seconds_on_edge(1.0),)),))
+
+    class Indifferent(Scripted):
+        reads_load = False
+
+    def idle(world: World):
+        yield world.clock.timeout(0.0)
+
+    still, moving = Indifferent((plan,)), Indifferent((plan,))
+    arrivals_s = (0.0, 0.05, 0.25, 0.5)
+    Simulator().run(make_scenario(still, arrivals_s=arrivals_s, view_age_s=0.2))
+    Simulator([idle]).run(make_scenario(moving, arrivals_s=arrivals_s, view_age_s=0.2))
+    for (_, _, one), (_, _, other) in zip(still.seen, moving.seen, strict=True):
+        assert one.now_s == other.now_s
+        assert one.age_s == pytest.approx(other.age_s)
+        assert one.estimates.channel_bits_per_s == other.estimates.channel_bits_per_s
