@@ -1,5 +1,6 @@
 """The program's commands, and what becomes of errors: one line, and an exit status that tells."""
 
+import signal
 import sys
 from collections.abc import Callable
 from typing import cast
@@ -44,7 +45,8 @@ for _name, _command in _COMMANDS.items():
 
 
 def main() -> None:
-    """Run the program and leave it with its exit status."""
+    """Run the program and leave it with its exit status; a request to end is an interrupt."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(status_of(sys.argv[1:]))
 
 

@@ -314,7 +314,10 @@ def test_the_console_script_runs_the_same_program() -> None:
     assert ended.stderr == ""
 
 
-def test_an_interrupted_run_says_so_and_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_says_so_and_leaves_nothing(
+    tmp_path: Path, ending: signal.Signals
+) -> None:
     handled = (  # the parent of this process may have had interrupts ignored, which is inherited
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
         "from experiments.cli import main; main()"
@@ -331,7 +334,7 @@ def test_an_interrupted_run_says_so_and_leaves_nothing(tmp_path: Path) -> None:
         while process.poll() is None and not list(tmp_path.glob("deep/.results.*/steps.parquet")):
             time.sleep(0.02)
         assert process.poll() is None
-        process.send_signal(signal.SIGINT)
+        process.send_signal(ending)
         printed, complaint = process.communicate(timeout=60)
     finally:
         process.kill()
