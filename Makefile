@@ -3,9 +3,22 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: setup demo test bench check format compile uncompile clean
+.PHONY: setup packages demo test bench check format compile uncompile clean
 
-setup: .venv/.all .venv/.compiled
+setup: packages .venv/.all .venv/.compiled
+
+# Programs that emulated links and their tests need, as PROGRAM:DEBIAN-PACKAGE.
+PROGRAMS := iperf3:iperf3 ping:iputils-ping ip:iproute2 nsenter:util-linux cc:gcc
+
+packages:
+	@missing=""; for pair in $(PROGRAMS); do \
+		command -v $${pair%%:*} >/dev/null || missing="$$missing $${pair##*:}"; \
+	done; \
+	if [ -z "$$missing" ]; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "installing$$missing"; \
+		{ apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y $$missing; } >/dev/null; \
+	else echo "without these some tests are left out: sudo apt-get install$$missing"; fi
 
 # The core is enough to simulate; the rest is for the real runner, the tests and the checks.
 .venv/.core: pyproject.toml constraints.txt
@@ -19,37 +32,44 @@ setup: .venv/.all .venv/.compiled
 
 # The hot modules once more, compiled by mypyc from the very same source: same results bit for bit,
 # two to three times the speed. Without a C compiler everything runs as plain Python.
-COMPILED := $(addprefix sim/engine/,agenda.py clock.py flows.py sharing.py fairness.py network.py \
-	congestion.py paths.py connections.py transport.py \
-	world.py execution.py losses.py simulator.py $(addprefix servers/,server.py fifo.py memory.py noise.py pool.py \
-	batching.py background.py autoscaling.py assembly.py)) sim/walk.py
+COMPILED := $(addprefix sim/engine/,agenda.py clock.py flows.py sharing.py fairness.py bundles.py \
+	network.py congestion.py paths.py window.py connections.py transport.py world.py execution.py \
+	prices.py arrivals.py losses.py messages.py simulator.py $(addprefix servers/,server.py fifo.py memory.py \
+	noise.py disciplines.py turns.py service.py pool.py batching.py background.py autoscaling.py \
+	fetching.py assembly.py)) sim/walk.py sim/course.py
 
 compile: .venv/.compiled
 
-# mypyc puts what all compiled modules share at the root; it belongs where Python looks anyway.
+# mypyc puts what all compiled modules share at the root; it belongs where Python looks anyway. Its
+# path is kept: mypy's own such file lies there, too.
+SHARED := .venv/.shared
 .venv/.compiled: .venv/.all $(COMPILED)
 	@rm -rf build
 	@if command -v cc >/dev/null; then \
 		echo "compiling the simulator's hot modules"; \
 		$(BIN)/mypyc --strict $(COMPILED) >.venv/compile.log 2>&1 || { cat .venv/compile.log; exit 1; }; \
-		rm -f .venv/lib/python*/site-packages/*__mypyc*.so; \
-		mv *__mypyc*.so .venv/lib/python*/site-packages/; \
+		cat $(SHARED) 2>/dev/null | xargs rm -f; \
+		mv *__mypyc*.so .venv/lib/python*/site-packages/ -v | sed "s/.*-> '\(.*\)'/\1/" >$(SHARED); \
 	else echo "no C compiler (cc): the simulator stays plain Python"; fi
 	@rm -rf build
 	@touch $@
 
 uncompile:
-	rm -f .venv/.compiled .venv/lib/python*/site-packages/*__mypyc*.so sim/*.so sim/engine/*.so
+	@cat $(SHARED) 2>/dev/null | xargs rm -f
+	rm -f .venv/.compiled $(SHARED) $(patsubst %.py,%.*.so,$(COMPILED))
 
 demo: .venv/.core
 	$(BIN)/tessera simulate jetson-16-clouds --policy all --policy sharded/deferred:codec=int8 \
 		--out results/demo-$$(date +%Y%m%d-%H%M%S)
 
-test: .venv/.all .venv/.compiled
+test: packages .venv/.all .venv/.compiled
 	$(BIN)/python -m pytest
 
 bench: .venv/.all .venv/.compiled
 	$(BIN)/python -m experiments.bench
+	$(BIN)/python -m experiments.bench.overhead
+	$(BIN)/python -m real_runner.bench.transport
+	$(BIN)/python -m real_runner.bench.encoder
 
 check: .venv/.all
 	$(BIN)/ruff format --check .

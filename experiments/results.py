@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from math import isnan
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 import pandas as pd
@@ -32,9 +32,12 @@ from sim.trace import Trace
 _NUMBERS = {"queued_s", "start_s", "end_s", "bytes", "flops", "energy_j", "arrival_s", "latency_s",
             "bytes_up", "bytes_down", "cost_usd", "carbon_g", "pixels", "pixels_max_node",
             "pixels_max_pair", "busy_s", "idle_s", "off_s", "utilisation", "energy_busy_j",
-            "energy_idle_j"}  # fmt: skip
+            "energy_idle_j", "at_s"}  # fmt: skip
 _INTEGERS = {"request", "replication", "attempt", "step", "slots"}
 _FLAGS = {"critical", "mixes"}
+
+
+_NOTHING_MORE: Mapping[str, Any] = MappingProxyType({})
 
 
 class ResultFolder:
@@ -50,6 +53,7 @@ class ResultFolder:
         self._writers: dict[str, pq.ParquetWriter] = {}
         self._drawn: dict[str, list[pd.DataFrame]] = {}
         self._totals: dict[str, list[dict[str, float]]] = {}
+        self._worlds: dict[str, None] = {}
         self._manifest: Mapping[str, Any] | None = None
 
     def __enter__(self) -> Self:
@@ -65,6 +69,7 @@ class ResultFolder:
 
     def add(self, policy: str, replication: int, tables: Tables) -> None:
         """Append the tables of one replication under ``policy``, or those of its next chunk."""
+        self._worlds[tables.world] = None
         self._append("requests", policy, tables.requests())
         self._append("exposure", policy, tables.exposure())
         steps = tables.steps()
@@ -76,16 +81,27 @@ class ResultFolder:
         """Append the books of one replication under ``policy``, all of its chunks added."""
         self._append("nodes", policy, ledger.nodes(trace))
         self._append("links", policy, ledger.links(trace))
+        self._append("incidents", policy, ledger.incidents(trace))
         self._totals.setdefault(policy, []).append(ledger.totals(trace))
 
-    def complete(self, name: str, scenario: Mapping[str, Any], policies: Sequence[str]) -> None:
-        """Say that everything has been added; without it leaving the ``with`` discards all."""
+    def complete(
+        self,
+        name: str,
+        scenario: Mapping[str, Any],
+        policies: Sequence[str],
+        about: Mapping[str, Any] = _NOTHING_MORE,
+    ) -> None:
+        """Say that everything has been added; without it leaving the ``with`` discards all.
+
+        ``about`` is what else the manifest is to tell of the run.
+        """
         self._manifest = {
             "name": name,
             "scenario": scenario,
             "policies": list(policies),
-            "world": "sim",
+            "world": "+".join(self._worlds),
             "dilation": 1,
+            **about,
             "link_certificate": None,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "git_revision": _git_revision(),

@@ -4,7 +4,8 @@ Latency then grows for as long as load lasts, and a mean or quantile says how lo
 Two tests look for it (see `experiments.statistics.backlog`): the load offered to each device and
 channel, from the scenario's rate of arrivals and the seconds that a request takes of it; and a
 number of requests in the system that grows to the end. Both are one-sided and rarely err: a run
-is called saturated only where that is shown, and a short run may not show it.
+is called saturated only where that is shown, and a short run may not show it. A closed loop never
+is: it asks for no more than it gets.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ from experiments.statistics.estimates import FloatArray
 from sim.runner import Scenario
 from sim.trace import Trace
 from topologies.topology import Topology
+from workloads.arrivals import Closed
 
 PARTS = 10
 """Each replication's requests are cut into tenths, whose work shows how much the load varies."""
@@ -134,7 +136,9 @@ def saturation(scenario: Scenario, replications: Sequence[Evidence]) -> Saturati
     grown = np.concatenate([each.growth for each in replications])
     mean_growth = float(grown.mean()) if len(grown) else nan
     busiest, load, overload = _load(scenario, replications)
-    if overload:
+    if isinstance(scenario.workload.arrivals, Closed):
+        reason = ""
+    elif overload:
         reason = f"{busiest} is offered {load:.0%} of what it can do"
     elif len(grown) and lower_bounds(grown[:, None], CONFIDENCE_OF_GROWTH)[0] > 0:
         reason = f"requests in the system grow by {mean_growth:.2f} per arrival"

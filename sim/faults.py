@@ -10,6 +10,8 @@ node   crash     what runs and waits there is lost, and so is what lies there
 node   recover   it is back, empty
 node   leave     it gets nothing new, but finishes what it has
 node   join      it is there (again)
+node   hang      nothing that it does goes on, and what is sent to it or from it stalls
+node   resume    it goes on where it stood; once given up for dead, it is back, empty
 node   slow      it computes at ``factor`` times its speed; 1 restores it
 link   outage    nothing passes in either direction; what is under way stalls
 link   degrade   its capacity is ``factor`` times what it was
@@ -28,14 +30,15 @@ from sim.errors import ScenarioError
 from topologies.topology import Topology
 
 Kind = Literal[
-    "crash", "recover", "leave", "join", "slow", "outage", "degrade", "restore"
-]  # fmt: skip
+    "crash", "recover", "leave", "join", "hang", "resume", "slow", "outage", "degrade", "restore"
+]
 
-NODE_KINDS = ("crash", "recover", "leave", "join", "slow")
+NODE_KINDS = ("crash", "recover", "leave", "join", "hang", "resume", "slow")
 LINK_KINDS = ("outage", "degrade", "restore")
 _UNDOING: dict[str, Kind] = {
     "crash": "recover",
     "leave": "join",
+    "hang": "resume",
     "slow": "slow",
     "outage": "restore",
     "degrade": "restore",
@@ -61,6 +64,11 @@ class Fault:
             raise ScenarioError(
                 f"fault of {self.target!r}: factor {self.factor!r} must be above 0 and finite"
             )
+
+    @property
+    def detail(self) -> str:
+        """What its kind does not tell: the factor, where it has one."""
+        return f"factor {self.factor:g}" if self.kind in ("slow", "degrade") else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +111,8 @@ class FaultPlan:
 
     A lost step is noticed ``detection_s`` after the crash; a transfer that takes longer than
     ``timeout_s`` is given up and counts as lost. A request whose plan was lost is planned again,
-    until ``plans`` of its plans were.
+    until ``plans`` of its plans were. A node that hangs for ``silence_s`` is taken for dead: it is
+    believed down, and what runs, waits or travels there is lost as by a crash.
     """
 
     schedule: tuple[Fault, ...] = ()
@@ -111,12 +120,15 @@ class FaultPlan:
     detection_s: float = 0.05
     timeout_s: float = 30.0
     plans: int = 10
+    silence_s: float = 1.0
 
     def __post_init__(self) -> None:
         if not (self.detection_s >= 0 and 0 < self.timeout_s < float("inf") and self.plans >= 1):
             raise ScenarioError(
                 "faults: detection must be at least 0, timeout above 0 and finite, plans at least 1"
             )
+        if not 0 < self.silence_s < float("inf"):
+            raise ScenarioError("faults: silence must be above 0 and finite, e.g. 1s")
 
     def __bool__(self) -> bool:
         return bool(self.schedule or self.random)

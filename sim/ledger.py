@@ -11,7 +11,7 @@ import pandas as pd
 from sim.emissions import J_PER_KWH, mean_g_per_kwh
 from sim.facts import slot_power_w
 from sim.tables import Tables
-from sim.trace import Trace
+from sim.trace import Incident, Trace
 from topologies.topology import Channel, Node, Topology
 
 NODE_COLUMNS = (
@@ -21,6 +21,7 @@ NODE_COLUMNS = (
 LINK_COLUMNS = (
     "channel", "replication", "source", "target", "bytes", "utilisation", "energy_j", "world",
 )  # fmt: skip
+INCIDENT_COLUMNS = ("replication", "at_s", "target", "kind", "detail", "world")
 TOTALS = (
     "requests", "steps", "simulated_s", "energy_busy_j", "energy_idle_j", "energy_links_j",
     "cost_usd", "carbon_g",
@@ -83,6 +84,11 @@ class Ledger:
         pairs = zip(self._topology.channels, trace.carried_bytes, strict=True)
         rows = [self._link(channel, carried, trace.end_s) for channel, carried in pairs]
         return self._labelled(pd.DataFrame(rows, columns=list(LINK_COLUMNS)), trace)
+
+    def incidents(self, trace: Trace) -> pd.DataFrame:
+        """Return one row per incident, for the trace of the whole run; see `INCIDENT_COLUMNS`."""
+        rows = pd.DataFrame(trace.incidents, columns=list(Incident._fields))
+        return self._labelled(rows, trace)[list(INCIDENT_COLUMNS)]
 
     def totals(self, trace: Trace) -> dict[str, float]:
         """Return the sums over the whole run; see `TOTALS`."""

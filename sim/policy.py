@@ -5,7 +5,7 @@ simulator and in the real runner.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf
 from typing import NamedTuple, Protocol
@@ -53,13 +53,15 @@ class Estimates:
 
     Compared by identity, so that a policy can remember a plan for as long as its beliefs hold.
     ``channel_bits_per_s`` is the rate that each directed channel of the topology is believed to
-    have, 0 while it is out; ``down`` are the nodes believed to be gone.
+    have, 0 while it is out; ``down`` are the nodes believed to be gone. ``delays_s`` are one-way
+    delays that were measured, by source and target; any other is what the topology says.
     """
 
     topology: Topology
     cost: CostModel
     channel_bits_per_s: tuple[float, ...]
     down: frozenset[str] = frozenset()
+    delays_s: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
     def seconds(self, stages: tuple[Stage, ...], node: str) -> float:
         """Predict the service time of ``stages`` on an idle ``node``, in seconds."""
@@ -73,7 +75,8 @@ class Estimates:
         """Return what the route is believed to be; that of a node to itself takes no time."""
         route = self.topology.route(source, target)
         rates = map(self.channel_bits_per_s.__getitem__, route.channels)
-        return Way(route.delay_s, min(rates, default=inf))
+        delay_s = self.delays_s.get((source, target), route.delay_s)
+        return Way(delay_s, min(rates, default=inf))
 
     def is_up(self, origin: str, node: str) -> bool:
         """Whether ``node`` is there and can be reached from ``origin`` and back."""

@@ -1,6 +1,7 @@
 """What is run, and what runs it: `Scenario` and `Runner`."""
 
 from dataclasses import dataclass, field
+from math import inf
 from typing import Final, Literal, Protocol
 
 import numpy as np
@@ -24,7 +25,8 @@ class Scenario:
 
     Each of ``origins`` sends its own stream of requests. The first ``warm_up`` requests of a
     replication count for no metric; where it is `AUTO`, the results tell how many that should be.
-    ``view_age_s`` is how old the policy's view is when it decides. Raises `ScenarioError` for
+    ``view_age_s`` is how old the policy's view is when it decides. A request that is not answered
+    ``patience_s`` after its arrival is given up: it fails. Raises `ScenarioError` for
     impossible values.
     """
 
@@ -41,6 +43,7 @@ class Scenario:
     view_age_s: float = 0.0
     cost: CostModel = field(default_factory=Roofline)
     faults: FaultPlan = field(default_factory=FaultPlan)
+    patience_s: float = inf
 
     def __post_init__(self) -> None:
         self._require(
@@ -50,6 +53,7 @@ class Scenario:
         self._require(self.seed >= 0, "seed", "give a whole number that is not negative")
         self._require(self.replications >= 1, "replications", "run at least one")
         self._require(self.view_age_s >= 0, "view_age", "give a duration that is not negative")
+        self._require(self.patience_s > 0, "patience", "give a positive duration, e.g. 10s")
         self._require(
             self.warm_up == AUTO or 0 <= self.warm_up < self.workload.requests,
             "warm_up",
@@ -64,9 +68,10 @@ class Scenario:
                 )
 
     def requests(self, replication: int) -> tuple[Request, ...]:
-        """Return the requests of one replication: the same whatever the policy.
+        """Return the requests of one replication known in advance: the same whatever the policy.
 
-        So policies are compared on common random numbers.
+        So policies are compared on common random numbers. Of a closed workload they are not all
+        (see `sim.source`).
         """
         return self.workload.requests_from(self.origins, self.generator(replication))
 
@@ -92,7 +97,8 @@ class Runner(Protocol):
 
         A ``sink`` is given requests and steps in chunks as requests end, the last of them before
         this returns; the trace returned has none of these then, but the books of the whole run:
-        ``busy_s``, ``off_s``, ``carried_bytes``, ``end_s``. So memory does not grow with the run.
+        ``busy_s``, ``off_s``, ``carried_bytes``, ``incidents``, ``end_s``. So memory does not grow
+        with the run.
 
         Raises `sim.errors.PolicyError` where the policy cannot serve a request, and
         `sim.errors.PlanError` where its plan does not fit the topology.

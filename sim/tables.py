@@ -111,6 +111,11 @@ class Tables:
         return self._labelled(table)[list(EXPOSURE_COLUMNS)]
 
     @property
+    def world(self) -> str:
+        """What the trace came from: ``sim`` or ``real``."""
+        return self._trace.world
+
+    @property
     def ended(self) -> int:
         """How many requests ended."""
         return len(self._outcomes)

@@ -9,7 +9,7 @@ run gives its trace away in chunks, to a `Sink`, so that it needs no more memory
 """
 
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import nan
 from types import MappingProxyType
@@ -30,7 +30,10 @@ REFUSED: Final = "refused"
 """How steps and requests end. A step is cancelled when nobody needs it any more, lost to a fault;
 a request is refused when no plan can serve it, failed when its plans were lost too often."""
 
-NEVER_BEGUN, HAS_FINISHED, WAS_CANCELLED, WAS_LOST = range(4)
+NEVER_BEGUN: Final = 0
+HAS_FINISHED: Final = 1
+WAS_CANCELLED: Final = 2
+WAS_LOST: Final = 3
 """States of a step, as columns hold them; what never began leaves no record."""
 
 _OUTCOMES = ("", FINISHED, CANCELLED, LOST)
@@ -68,6 +71,19 @@ class Outcome(NamedTuple):
         return self.end_s - self.request.arrival_s
 
 
+class Incident(NamedTuple):
+    """Something that befell ``target``, a node or a link, ``at_s`` seconds into the run.
+
+    ``kind`` is that of the fault, or the runner's own word for what it noticed; ``detail`` says
+    more where there is more to say, e.g. ``factor 0.5``.
+    """
+
+    at_s: float
+    target: str
+    kind: str
+    detail: str
+
+
 class Columns(NamedTuple):
     """All steps of all plans executed, one entry each: plan by plan, in the order of the steps.
 
@@ -96,7 +112,7 @@ class Sink:
     ``take`` is given each chunk, a trace of its own: requests that have ended, in the order in
     which they ended, each with all of its steps. A chunk is due once ``steps`` steps or more have
     come together; the last one is smaller. Chunks know nothing of ``busy_s``, ``off_s``,
-    ``carried_bytes`` and ``end_s``, which the trace of the whole run keeps.
+    ``carried_bytes``, ``incidents`` and ``end_s``, which the trace of the whole run keeps.
     """
 
     take: Callable[["Trace"], object]
@@ -113,7 +129,8 @@ class Trace:
 
     ``busy_s`` per node (seconds of its slots) and ``carried_bytes`` per channel are the runner's
     own integrals, kept to check the records against. ``off_s`` says for how long a node drew no
-    power at all, where it was off for a while; ``end_s`` is the length of the run.
+    power at all, where it was off for a while; ``incidents`` are what went wrong, in the order of
+    time; ``end_s`` is the length of the run.
     """
 
     def __init__(self, world: str, topology: Topology, sink: Sink | None = None) -> None:
@@ -123,6 +140,7 @@ class Trace:
         self.busy_s: dict[str, float] = {}
         self.off_s: dict[str, float] = {}
         self.carried_bytes: tuple[float, ...] = ()
+        self.incidents: list[Incident] = []
         self.end_s = 0.0
         self._store = _Store()
         self._sink = sink
@@ -138,13 +156,13 @@ class Trace:
         request: int,
         attempt: int,
         plan: Plan,
-        queued_s: Sequence[float],
-        start_s: Sequence[float],
-        end_s: Sequence[float],
+        queued_s: list[float],
+        start_s: list[float],
+        end_s: list[float],
         states: bytes | bytearray,
         used: Mapping[int, float] = _AS_USUAL,
     ) -> None:
-        """Add one executed plan; the sequences have one entry per step, whatever became of it.
+        """Add one executed plan; the lists have one entry per step, whatever became of it.
 
         ``used`` tells by step what it took where that is something else than usual. Usual is,
         for a computation, one slot from its start to its end; for a transfer that finished, all
@@ -152,9 +170,9 @@ class Trace:
         """
         store = self._store
         store.heads.extend((request, attempt, store.number(plan)))
-        store.queued_s.extend(queued_s)
-        store.start_s.extend(start_s)
-        store.end_s.extend(end_s)
+        store.queued_s.fromlist(queued_s)
+        store.start_s.fromlist(start_s)
+        store.end_s.fromlist(end_s)
         store.states += states
         took = array("d", (nan,)) * len(states)
         for step, amount in used.items():

@@ -4,6 +4,8 @@ Every runner drives one `Walk` per plan in execution, so that joins, first-k-of-
 cancelling of losers mean the same in simulated and in real time.
 """
 
+from typing import Final
+
 from sim.plan import Plan
 
 
@@ -73,6 +75,10 @@ class Walk:
         """Whether a step that the plan ends with is doomed: it did not do its work."""
         return any(not self._successors[index] for index in self._doomed)
 
+    def is_doomed(self, index: int) -> bool:
+        """Whether a step was lost, or can no longer become ready."""
+        return index in self._doomed
+
     def _is_doomed(self, index: int) -> bool:
         if index in self._doomed or self._waiting[index] <= 0:
             return False
@@ -102,4 +108,4 @@ class Walk:
         )
 
 
-_NONE: list[int] = []
+_NONE: Final[list[int]] = []

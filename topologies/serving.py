@@ -57,14 +57,22 @@ class MemoryLimit:
 
 @dataclass(frozen=True, slots=True)
 class ColdStart:
-    """Weights that are not resident are loaded from disk at this rate before they are used."""
+    """Weights that are not resident are loaded before they are used.
+
+    Either from disk, at a rate, or over the network from another node, `source`, which is taken to
+    be there at all times.
+    """
 
     __pydantic_config__: ClassVar = _KEYS
-    rate_bytes_per_s: BytesPerS
+    rate_bytes_per_s: BytesPerS | None = None
+    source: str = ""
 
     def __post_init__(self) -> None:
         rate = self.rate_bytes_per_s
-        _require(rate > 0 and isfinite(rate), "cold_start.rate_bytes_per_s", rate, "above 0")
+        if (rate is None) != bool(self.source):
+            raise TopologyError("serving: cold_start: give either a rate or a source")
+        if rate is not None:
+            _require(rate > 0 and isfinite(rate), "cold_start.rate_bytes_per_s", rate, "above 0")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,181 +7,25 @@ Any node forwards traffic, compute nodes too (a phone behind a wearable, an edge
 clouds): where that is not wanted, the links say so by not being there. Delays are one-way.
 """
 
-import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal, cast, get_args
+from typing import TYPE_CHECKING, cast
 
 from topologies.carbon import ELSEWHERE, CarbonIntensity
-from topologies.device import Device
 from topologies.errors import TopologyError, suggestion
 from topologies.frozen import FrozenMap
+from topologies.links import Carriage, Channel, Congestion, Duplex, Link
+from topologies.nodes import Billing, Node, Role, trusted_by_default
 from topologies.routes import Route, Router
-from topologies.schedules import Schedule
-from topologies.serving import IN_ORDER, Serving
 
 if TYPE_CHECKING:
     import networkx
 
-Role = Literal["sensor", "edge", "cloud", "router"]
-ROLES: Final[tuple[str, ...]] = get_args(Role)
-
-Duplex = Literal["full", "half"]
-Carriage = Literal["fluid", "tcp"]
-Congestion = Literal["cubic", "bbr"]
-
-Billing = Literal["busy", "reserved"]
-BILLINGS: Final[tuple[str, ...]] = get_args(Billing)
-
-
-def trusted_by_default(role: Role) -> bool:
-    """Say whether a role belongs to the user: sensors and edges do."""
-    return role in ("sensor", "edge")
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A place in the network. Edges and clouds compute, sensors may, routers never do.
-
-    `trusted` defaults to `trusted_by_default(role)`.
-    `egress_usd_per_byte` is what the provider charges for bytes that leave the node. `billing`
-    says whether the device's hourly price is due while it is `busy`, slot by slot, or for as long
-    as the run lasts, since the whole node is `reserved`. `request_price_usd` is due for each
-    computation that is asked of the node, as for a function that is called. `serving` says how its
-    device serves, in order of arrival unless said otherwise.
-
-    Raises TopologyError: an unknown role, a device where none may be or none where one must be,
-    unknown billing, a price out of its range.
-    """
-
-    name: str
-    role: Role
-    device: Device | None = None
-    trusted: bool = field(default=cast("bool", None))
-    provider: str = ""
-    region: str = ""
-    egress_usd_per_byte: float = 0.0
-    billing: Billing = "busy"
-    request_price_usd: float = 0.0
-    serving: Serving = IN_ORDER
-
-    def __post_init__(self) -> None:
-        if self.trusted is None:
-            object.__setattr__(self, "trusted", trusted_by_default(self.role))
-        place = f"node {self.name!r}"
-        if not self.name:
-            raise TopologyError("a node has no name; give each node one")
-        if self.role not in ROLES:
-            remedy = suggestion(self.role, ROLES)
-            raise TopologyError(f"{place}: role {self.role!r} is unknown; {remedy}")
-        if self.role == "router" and self.device is not None:
-            raise TopologyError(f"{place}: a router has no device; remove it or change the role")
-        if self.role in ("edge", "cloud") and self.device is None:
-            raise TopologyError(f"{place}: role {self.role!r} needs a device; name one")
-        if self.billing not in BILLINGS:
-            remedy = suggestion(self.billing, BILLINGS)
-            raise TopologyError(f"{place}: billing {self.billing!r} is unknown; {remedy}")
-        if self.serving != IN_ORDER and self.device is None:
-            raise TopologyError(f"{place}: nothing serves without a device; remove serving")
-        _require_at_least_0(place, "egress_usd_per_byte", self.egress_usd_per_byte)
-        _require_at_least_0(place, "request_price_usd", self.request_price_usd)
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A connection of two nodes; its delay is one-way propagation.
-
-    `rate_bits_per_s`, `energy_j_per_bit` and `schedule` hold from source to target; the `back_`
-    ones hold the other way and default to the same. A `schedule` replaces rate and delay from time
-    0 on; the rate beside it is what the link is believed to have, its delay is what routes go by.
-
-    `duplex`: directions of a `half` duplex link share one rate, as Wi-Fi shares its airtime.
-    `loss` is the probability that a packet is lost. `transport` says how bytes are carried:
-    `fluid` ones share the rate from the first moment, `tcp` runs a connection of the class
-    `congestion`, whose window counts. `queue_bytes` is what waits before the link at most, by
-    default as much as is on the way to and fro: one bandwidth-delay product, 64 KiB at
-    least.
-
-    Raises TopologyError: a self loop, a rate that is not positive, a negative delay or energy, an
-    unknown word, a loss that is no probability below 1, a half-duplex link with `back_` rates.
-    """
-
-    source: str
-    target: str
-    rate_bits_per_s: float
-    delay_s: float
-    back_rate_bits_per_s: float | None = None
-    energy_j_per_bit: float = 0.0
-    back_energy_j_per_bit: float | None = None
-    duplex: Duplex = "full"
-    loss: float = 0.0
-    transport: Carriage = "fluid"
-    congestion: Congestion = "cubic"
-    queue_bytes: int | None = None
-    schedule: Schedule | None = None
-    back_schedule: Schedule | None = None
-
-    def __post_init__(self) -> None:
-        place = f"link {self.name}"
-        if self.source == self.target:
-            raise TopologyError(f"{place}: a node needs no link to itself; remove it")
-        for name in ("rate_bits_per_s", "back_rate_bits_per_s"):
-            rate = getattr(self, name)
-            if rate is not None and not 0 < rate < math.inf:
-                raise TopologyError(f"{place}: {name} is {rate!r}; it must be finite and above 0")
-        for name in ("delay_s", "energy_j_per_bit", "back_energy_j_per_bit", "queue_bytes"):
-            value = getattr(self, name)
-            if value is not None:
-                _require_at_least_0(place, name, value)
-        if not 0 <= self.loss < 1:
-            raise TopologyError(f"{place}: loss is {self.loss!r}; give a probability below 1")
-        _check_words(self)
-
-    @property
-    def name(self) -> str:
-        """The ends, in the link's own direction: 'edge->isp'."""
-        return f"{self.source}->{self.target}"
-
-    def schedule_of(self, *, back: bool) -> Schedule | None:
-        """Return the schedule of one direction, `None` where rate and delay never change."""
-        return self.back_schedule if back and self.back_schedule is not None else self.schedule
-
-    def channels(self, number: int) -> tuple["Channel", "Channel"]:
-        """Return the two directions of the topology's link with this number."""
-        back_rate, back_energy = self.back_rate_bits_per_s, self.back_energy_j_per_bit
-        back_rate = self.rate_bits_per_s if back_rate is None else back_rate
-        back_energy = self.energy_j_per_bit if back_energy is None else back_energy
-        return (
-            Channel(2 * number, self.source, self.target, self.rate_bits_per_s, self.delay_s,
-                    self.energy_j_per_bit),
-            Channel(2 * number + 1, self.target, self.source, back_rate, self.delay_s,
-                    back_energy),
-        )  # fmt: skip
-
-
-_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
-    "duplex": get_args(Duplex),
-    "transport": get_args(Carriage),
-    "congestion": get_args(Congestion),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Channel:
-    """One direction of a link; `index` is its place in `Topology.channels`."""
-
-    index: int
-    source: str
-    target: str
-    rate_bits_per_s: float
-    delay_s: float
-    energy_j_per_bit: float = 0.0
-
-    @property
-    def name(self) -> str:
-        """The ends in the direction of travel: 'edge->isp'."""
-        return f"{self.source}->{self.target}"
+__all__ = [
+    "Billing", "Carriage", "Channel", "Congestion", "Duplex", "Link", "Node",
+    "Role", "Topology", "trusted_by_default",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,24 +126,6 @@ def _fields(value: Node | Link) -> dict[str, object]:
     return {name: getattr(value, name) for name in value.__dataclass_fields__}
 
 
-def _require_at_least_0(place: str, name: str, value: float) -> None:
-    if not 0 <= value < math.inf:
-        raise TopologyError(f"{place}: {name} is {value!r}; it must be finite and at least 0")
-
-
-def _check_words(link: Link) -> None:
-    place = f"link {link.name}"
-    for name, known in _WORDS.items():
-        word = getattr(link, name)
-        if word not in known:
-            raise TopologyError(f"{place}: {name} {word!r} is unknown; {suggestion(word, known)}")
-    for name in ("back_rate_bits_per_s", "back_schedule"):
-        if link.duplex == "half" and getattr(link, name) is not None:
-            raise TopologyError(
-                f"{place}: a half-duplex link has one rate for both directions; remove {name}"
-            )
-
-
 def _check_nodes(topology: Topology) -> None:
     place = f"topology {topology.name!r}"
     counts = Counter(node.name for node in topology.nodes)
@@ -307,6 +133,14 @@ def _check_nodes(topology: Topology) -> None:
         raise TopologyError(f"{place}: node {twice[0]!r} is given twice; rename one")
     if not any(node.device for node in topology.nodes):
         raise TopologyError(f"{place}: no node has a device; give at least one a device")
+    for node in topology.nodes:
+        source = node.serving.cold_start.source if node.serving.cold_start else ""
+        if source and (source not in counts or source == node.name):
+            remedy = suggestion(source, set(counts) - {node.name})
+            raise TopologyError(
+                f"{place}: node {node.name!r}: serving: cold_start.source {source!r} is no other "
+                f"node; {remedy}"
+            )
 
 
 def _check_links(topology: Topology) -> None:

@@ -104,6 +104,14 @@ class LinkDocument(Strict):
     )
     schedule: ScheduleDocument | None = None
     back_schedule: ScheduleDocument | None = None
+    message_bytes: Bytes = Field(
+        default=0, description="what each message costs the link beyond its own bytes"
+    )
+    back_message_bytes: Bytes | None = None
+    coding_bytes: Bytes = Field(
+        default=0, description="what a message costs more that a codec writes"
+    )
+    back_coding_bytes: Bytes | None = None
 
     def link(self, folder: Path = Path()) -> Link:
         """Return the link described; paths in it are relative to `folder`."""

@@ -1,5 +1,8 @@
 """When requests arrive at one origin: at a fixed rate, as a Poisson process, or in bursts.
 
+These are open: they arrive whatever becomes of those before. In a `Closed` loop each client waits
+for its answer before it asks again.
+
 Every process is frozen and draws from the generator it is given. Asking for more times with an
 equal generator gives the same times and then some.
 """
@@ -147,4 +150,34 @@ class Bursts:
 
     def staggered(self, rng: np.random.Generator) -> "Bursts":  # noqa: ARG002 (random anyway)
         """Return the process itself: another generator makes another stream."""
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """So many clients, each of which sends its next request ``think_s`` after its last one ended.
+
+    All begin at once, at 0. When the others come is for the run to tell (see `sim.source`).
+    """
+
+    clients: int
+    think_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.clients < 1:
+            raise WorkloadError(f"closed.clients: {self.clients!r}; give at least 1")
+        if not 0 <= self.think_s < float("inf"):
+            raise WorkloadError(f"closed.think_s: {self.think_s!r}; give a finite time from 0 on")
+
+    @property
+    def mean_rate_per_s(self) -> None:
+        """None: the rate is what the system can do."""
+        return
+
+    def times(self, rng: np.random.Generator, count: int) -> Times:  # noqa: ARG002 (nothing random)
+        """Return the times known in advance: the clients' first ones, and no more."""
+        return np.zeros(min(count, self.clients))
+
+    def staggered(self, rng: np.random.Generator) -> "Closed":  # noqa: ARG002 (nothing random)
+        """Return the loop itself: other origins have as many clients."""
         return self

@@ -33,6 +33,7 @@ CODECS = {
         Codec("fp16", 16),
         Codec("int8", 8, token_bytes=4),
         Codec("int4", 4, token_bytes=4),
+        Codec("fp64", 64),  # for comparisons of results; nobody would pay for it
     )
 }
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workloads.arrivals import Arrivals, Times
+from workloads.arrivals import Arrivals, Closed, Times
 from workloads.errors import WorkloadError
 from workloads.stage import Model, Request
 
@@ -28,8 +28,10 @@ class Workload:
     ) -> tuple[Request, ...]:
         """Return the first requests of all origins' streams together, in time order.
 
-        Each origin has a stream and a generator of its own; all but the first are staggered, so
-        that cameras do not fire together. Equal times are in the order of ``origins``.
+        In a closed loop these are only the ones that all clients begin with, in turns by origin.
+        Otherwise they are all there are. Each origin has a stream and a generator of its own; all
+        but the first are staggered, so that cameras do not fire together. Equal times are in the
+        order of ``origins``.
 
         Raises `WorkloadError` if there is no origin, or one comes twice.
         """
@@ -37,6 +39,8 @@ class Workload:
             raise WorkloadError(
                 f"origins: {list(origins)!r}; give at least one name, and each only once"
             )
+        if isinstance(self.arrivals, Closed):
+            return self._opening(origins, self.arrivals.clients)
         generators = rng.spawn(len(origins))
         streams = [
             self.arrivals.staggered(generator) if place else self.arrivals
@@ -46,6 +50,12 @@ class Workload:
         return tuple(
             Request(index, float(time_s), origins[place], self.model)
             for index, (time_s, place) in enumerate(zip(times_s, places, strict=True))
+        )
+
+    def _opening(self, origins: Sequence[str], clients: int) -> tuple[Request, ...]:
+        count = min(self.requests, clients * len(origins))
+        return tuple(
+            Request(index, 0.0, origins[index % len(origins)], self.model) for index in range(count)
         )
 
     def _first(

@@ -1,5 +1,15 @@
 """The program ``tessera``: one file per command, thin over objects that scripts can use too."""
 
-from experiments.cli.main import main
+import signal
+import sys
 
-__all__ = ["main"]
+
+def main() -> None:
+    """Run the program; whoever interrupts it before it has begun reads one line, too."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        from experiments.cli.main import main as begin  # noqa: PLC0415 - it takes a while
+    except KeyboardInterrupt:
+        print("tessera: interrupted; nothing was written", file=sys.stderr)
+        sys.exit(130)
+    begin()

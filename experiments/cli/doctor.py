@@ -43,6 +43,13 @@ def _machine() -> Iterator[Finding]:
     yield Finding("memory", f"{memory_bytes / 2**30:.1f} GiB")
     driver = Path("/proc/driver/nvidia/version")
     yield Finding("NVIDIA GPU", "driver loaded" if driver.exists() else "none")
+    groups = [Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/cpu")]
+    may_limit = any(os.access(group, os.W_OK) for group in groups)
+    yield Finding(
+        "processor quotas (cpu_quota)",
+        "control groups are writable" if may_limit else "not allowed",
+        "" if may_limit else "run as root, or bind workers with cpus instead",
+    )
     _, hard = resource.getrlimit(resource.RLIMIT_RTPRIO)
     allowed = os.geteuid() == 0 or hard > 0
     remedy = "" if allowed else "run as root, or raise rtprio in /etc/security/limits.conf"
@@ -54,6 +61,13 @@ _EXTRAS = {
     "torch": "real",
     "torchvision": "real",
     "segment-anything": "real",
+    "safetensors": "real",
+    "grpcio": "real",
+    "grpcio-tools": "real",
+    "grpcio-health-checking": "real",
+    "cryptography": "real",
+    "psutil": "real",
+    "pyroute2": "real",
     "matplotlib": "plot",
 }
 
@@ -73,7 +87,12 @@ def _network() -> Iterator[Finding]:
     )
     spaces = Path("/proc/self/ns/net").exists()
     yield Finding("network namespaces", "in the kernel" if spaces else "not in the kernel")
+    controls = Path("/proc/sys/net/ipv4/tcp_available_congestion_control")
+    has_bbr = controls.exists() and "bbr" in controls.read_text(encoding="ascii").split()
+    remedy = "" if has_bbr else "modprobe tcp_bbr, as root"
+    yield Finding("congestion control bbr", "in the kernel" if has_bbr else "not there", remedy)
     for what, program, package in (
+        ("C compiler (for userspace links)", "cc", "gcc libc6-dev"),
         ("Mininet", "mnexec", "mininet"),
         ("User-Mode Linux", "linux.uml", "user-mode-linux"),
     ):

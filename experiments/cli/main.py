@@ -8,16 +8,25 @@ from typing import cast
 import typer
 
 from experiments.cli.budget import budget
+from experiments.cli.calibrate import calibrate
+from experiments.cli.clean import clean
+from experiments.cli.compare import compare
+from experiments.cli.credentials import credentials
 from experiments.cli.doctor import doctor
 from experiments.cli.listing import listing
+from experiments.cli.run import run
 from experiments.cli.simulate import simulate
+from experiments.cli.worker import worker
+from real_runner.errors import RealRunError, RunRefusedError
 from sim.errors import PlanError, PolicyError, ScenarioError
 from topologies.errors import TopologyError
 from workloads.errors import WorkloadError
 
 BAD_INPUT = 2
 INTERRUPTED = 130
-USER_ERRORS = (TopologyError, WorkloadError, ScenarioError, PolicyError, PlanError)
+USER_ERRORS = (
+    TopologyError, WorkloadError, ScenarioError, PolicyError, PlanError, RealRunError,
+)  # fmt: skip
 
 # All that typer can have against a command line: click's base of it, wherever click comes from.
 _UsageError = cast(
@@ -37,8 +46,14 @@ app = typer.Typer(
 _COMMANDS: dict[str, Callable[..., None]] = {
     "list": listing,
     "simulate": simulate,
+    "run": run,
     "budget": budget,
+    "calibrate": calibrate,
+    "compare": compare,
+    "worker": worker,
+    "credentials": credentials,
     "doctor": doctor,
+    "clean": clean,
 }
 for _name, _command in _COMMANDS.items():
     app.command(_name)(_command)
@@ -46,7 +61,7 @@ for _name, _command in _COMMANDS.items():
 
 def main() -> None:
     """Run the program and leave it with its exit status; a request to end is an interrupt."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     sys.exit(status_of(sys.argv[1:]))
 
 
@@ -58,6 +73,8 @@ def status_of(arguments: list[str]) -> int:
     command = typer.main.get_command(app)
     try:
         status = command.main(arguments or ["--help"], prog_name="tessera", standalone_mode=False)
+    except RunRefusedError as error:
+        return _complain(str(error), 1)
     except USER_ERRORS as error:
         return _complain(str(error))
     except _UsageError as error:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import nan
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,6 +12,7 @@ from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sim.errors import ScenarioError
+from sim.policies.registry import POLICIES
 from topologies.documents import parse_quantity
 from topologies.errors import TopologyError
 
@@ -28,7 +30,16 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change the scenario, e.g. replications=3."),
 ]
+OutFolder = Annotated[
+    Path | None, typer.Option("--out", metavar="DIR", help="Write a result folder.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+
+def expand(specs: list[str]) -> list[str]:
+    """Return policies' specifications, each once, with every shipped one in the place of 'all'."""
+    named = [name for spec in specs for name in (POLICIES if spec == "all" else (spec,))]
+    return list(dict.fromkeys(named))
 
 
 def show(*parts: RenderableType) -> None:

@@ -10,9 +10,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from experiments.scenarios.faults import FaultsDocument
+from real_runner.deployment import Deployment
 from sim.runner import AUTO
 from topologies.documents import Seconds
-from workloads.arrivals import Arrivals, Bursts, Camera, Poisson
+from workloads.arrivals import Arrivals, Bursts, Camera, Closed, Poisson
 from workloads.catalogue import workload_named
 from workloads.images import Image
 from workloads.replay import Replay
@@ -63,6 +64,19 @@ class BurstsDocument(_Document):
         return Bursts(self.low_per_s, self.high_per_s, self.mean_low, self.mean_high)
 
 
+class ClosedDocument(_Document):
+    """So many clients per origin, each asking again ``think`` after its last request ended."""
+
+    kind: Literal["closed"]
+    clients: int = Field(ge=1)
+    think: Seconds = 0.0
+
+    def build(self, folder: Path) -> Arrivals:
+        """Return the arrival process."""
+        del folder
+        return Closed(self.clients, self.think)
+
+
 class ReplayDocument(_Document):
     """Arrival times in seconds from a file, one per line; ``path`` is relative to the scenario."""
 
@@ -87,7 +101,7 @@ class WorkloadDocument(_Document):
 
     model: str
     arrivals: Annotated[
-        CameraDocument | PoissonDocument | BurstsDocument | ReplayDocument,
+        CameraDocument | PoissonDocument | BurstsDocument | ClosedDocument | ReplayDocument,
         Field(discriminator="kind"),
     ]
     requests: int = Field(ge=1)
@@ -125,8 +139,11 @@ class ScenarioDocument(_Document):
     ``policy`` as in `sim.policies.registry`; ``origins`` default to every sensor, or to every
     edge where there is no sensor; ``warm_up`` requests of each replication are not counted, as
     many as MSER-5 finds where it is ``auto``;
-    ``view_age`` is how old the policy's view of the world is; ``faults`` are what goes wrong, or
-    the path of a file that says so.
+    ``view_age`` is how old the policy's view of the world is; a request not answered within
+    ``patience`` is given up; ``faults`` are what goes wrong, or
+    the path of a file that says so. ``cost`` names, for devices of the topology, the files of
+    their measured times (see `sim.calibration`; written by ``tessera calibrate``), ``real`` says
+    how the nodes are made real. Paths are relative to the scenario's file.
     """
 
     description: str = ""
@@ -139,4 +156,7 @@ class ScenarioDocument(_Document):
     replications: int = Field(default=10, ge=1)
     warm_up: WarmUp = 0
     view_age: Seconds = 0.0
+    patience: Seconds | None = None
     faults: FaultsDocument | str = FaultsDocument()
+    cost: dict[str, Path] = {}
+    real: Deployment = Deployment()

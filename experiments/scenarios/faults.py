@@ -6,7 +6,6 @@ The same file disturbs the simulator and the real runner. It may stand in a scen
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -23,7 +22,7 @@ class _Document(BaseModel):
 
     node: str = Field(default="", description="a node's name, or a pattern such as aws-*")
     link: str = Field(default="", description="a link's ends, a->b, or a pattern")
-    fault: Literal["crash", "recover", "leave", "join", "slow", "outage", "degrade", "restore"]
+    fault: Kind
     factor: float = Field(default=1.0, gt=0, description="for slow and degrade")
 
     @model_validator(mode="after")
@@ -66,28 +65,26 @@ class FaultsDocument(BaseModel):
     detection: Seconds = _DEFAULTS.detection_s
     timeout: Seconds = _DEFAULTS.timeout_s
     plans: int = Field(default=_DEFAULTS.plans, ge=1)
+    silence: Seconds = _DEFAULTS.silence_s
 
     def build(self, topology: Topology) -> FaultPlan:
         """Return the faults, patterns replaced by the targets they stand for."""
         return FaultPlan(
             tuple(
-                Fault(entry.at, target, _kind(entry), entry.factor)
+                Fault(entry.at, target, entry.fault, entry.factor)
                 for entry in self.schedule
                 for target in entry.targets(topology)
             ),
             tuple(
-                RandomFaults(target, _kind(entry), entry.mean_up, entry.mean_down, entry.factor)
+                RandomFaults(target, entry.fault, entry.mean_up, entry.mean_down, entry.factor)
                 for entry in self.random
                 for target in entry.targets(topology)
             ),
             self.detection,
             self.timeout,
             self.plans,
+            self.silence,
         )
-
-
-def _kind(entry: _Document) -> Kind:
-    return entry.fault
 
 
 def _matching(pattern: str, names: Iterable[str], what: str) -> list[str]:

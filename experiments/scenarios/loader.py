@@ -1,7 +1,8 @@
 """From a scenario's name or file to a `sim.runner.Scenario`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,9 @@ import yaml
 
 from experiments.scenarios.document import ScenarioDocument
 from experiments.scenarios.faults import FaultsDocument
+from real_runner.deployment import Deployment
+from sim.calibration import Calibrated, read_profile
+from sim.cost import CostModel, Roofline
 from sim.errors import ScenarioError
 from sim.policies.registry import policy_named
 from sim.runner import Scenario
@@ -78,8 +82,22 @@ def build(document: ScenarioDocument, path: Path, policy: str | None = None) -> 
         replications=document.replications,
         warm_up=document.warm_up,
         view_age_s=document.view_age,
+        patience_s=inf if document.patience is None else document.patience,
+        cost=_cost(document.cost, topology, path),
         faults=_faults(document.faults, path.parent).build(topology),
     )
+
+
+def deployment(document: ScenarioDocument, path: Path, topology: Topology) -> Deployment:
+    """Return how the nodes of ``topology`` are made real, as ``document``, found in ``path``, says.
+
+    Paths in it are relative no more. Raises `ScenarioError` for a node that is not there.
+    """
+    names = [node.name for node in topology.nodes]
+    _check_known(document.real.nodes, names, f"{path.name}: real.nodes", "node")
+    weights = document.real.weights
+    found = None if weights is None else path.parent / weights
+    return document.real.model_copy(update={"weights": found})
 
 
 def load(name_or_path: str, settings: Sequence[str] = (), policy: str | None = None) -> Scenario:
@@ -128,6 +146,26 @@ def _faults(faults: FaultsDocument | str, folder: Path) -> FaultsDocument:
         return faults
     path = folder / faults
     return parse(FaultsDocument, read_document(path), path.name)
+
+
+def _cost(files: Mapping[str, Path], topology: Topology, path: Path) -> CostModel:
+    """Return what stages cost: as measured where there is a file, else by the roofline."""
+    if not files:
+        return Roofline()
+    devices = sorted({node.device.name for node in topology.nodes if node.device})
+    _check_known(files, devices, f"{path.name}: cost", "device")
+    places = {device: path.parent / file for device, file in files.items()}
+    profiles = {device: read_profile(place) for device, place in places.items()}
+    return Calibrated(profiles, places={device: str(place) for device, place in places.items()})
+
+
+def _check_known(names: Iterable[str], known: Iterable[str], place: str, what: str) -> None:
+    there = list(known)
+    for name in names:
+        if name not in there:
+            raise ScenarioError(
+                f"{place}: the topology has no {what} {name!r}; {suggestion(name, there)}"
+            )
 
 
 def _default_origins(topology: Topology) -> tuple[str, ...]:

@@ -8,14 +8,14 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from heapq import heappop, heappush
 from itertools import count
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
-CALLBACK = 5
+CALLBACK: Final = 5
 """Entries: simpy's (time, priority, id, event), ours (time, priority, id, call, argument)."""
 
-_NORMAL = 1  # simpy's priority of ordinary events
+_NORMAL: Final = 1  # simpy's priority of ordinary events
 
 
 class Agenda:
@@ -40,6 +40,20 @@ class Agenda:
         ticket = next(self.ids)
         heappush(self.heap, (when_s, _NORMAL, ticket, call, argument))
         return ticket
+
+    def reserve(self, count: int) -> int:
+        """Keep so many tickets for `put`, one after the other, and return the first of them."""
+        first = next(self.ids)
+        for _ in range(count - 1):
+            next(self.ids)
+        return first
+
+    def put(self, when_s: float, ticket: int, call: Callable[[T], object], argument: T) -> None:
+        """Call ``call(argument)`` at ``when_s``, in the order that a reserved ``ticket`` gives it.
+
+        That is before whatever was asked for later, at the same time. ``when_s`` is not past.
+        """
+        heappush(self.heap, (when_s, _NORMAL, ticket, call, argument))
 
     def cancel(self, ticket: int) -> None:
         """Drop the pending callback of ``ticket``, which must not have been called yet.

@@ -17,18 +17,18 @@ Loss is met in the mean: after 1 / p segments the window is the one that such lo
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from sim.engine.clock import Clock
-from sim.engine.congestion import Tcp, growing_window
+from sim.engine.congestion import Tcp
 from sim.engine.flows import Flow
 from sim.engine.network import Network
 from sim.engine.paths import Path
+from sim.engine.window import Window
 
-_NEVER = float("inf")
-_NONE = -1  # no ticket
-_LEAST_TICK_S = 0.01  # congestion avoidance moves in seconds: no need to look more often
-_LEAST_WINDOW = 2.0  # segments, RFC 9438, section 4.6
+_NEVER: Final = float("inf")
+_NONE: Final = -1  # no ticket
+_LEAST_TICK_S: Final = 0.01  # congestion avoidance moves in seconds: no need to look more often
 
 
 class Transfer:
@@ -74,14 +74,12 @@ class Connection:
 class Sender:
     """One direction of a connection: its window, and transfers that go one after the other.
 
-    Times are those at which bytes reach the far end. ``window``, ``threshold`` (of slow start),
-    ``base`` and ``peak`` (of congestion avoidance, ``age_s`` ago) are in segments.
+    Times are those at which bytes reach the far end.
     """
 
     __slots__ = (
-        "_age_s", "_base", "_budget", "_chunk", "_clock", "_current", "_full", "_last_s",
-        "_lossy", "_network", "_path", "_peak", "_round_s", "_seen_s", "_sent", "_tcp",
-        "_threshold", "_train_s", "_used", "_waiting", "_window",
+        "_budget", "_call", "_chunk", "_clock", "_current", "_due_s", "_last_s", "_network",
+        "_path", "_round_s", "_stalled_s", "_tcp", "_train_s", "_used", "_waiting", "_window",
     )  # fmt: skip
 
     def __init__(self, clock: Clock, network: Network, path: Path, tcp: Tcp) -> None:
@@ -91,22 +89,19 @@ class Sender:
         self._tcp = tcp
         self._waiting: deque[Transfer] = deque()
         self._current: Transfer | None = None
-        self._window = float(tcp.initial_window)
-        self._threshold = _NEVER
-        self._base = self._peak = self._age_s = 0.0
-        self._sent = 0.0  # segments
-        self._lossy = False  # the window is the one that random loss allows
-        self._full = False  # BBR knows its rate
+        self._window = Window(path, tcp)
         self._round_s = self._last_s = -_NEVER
         self._budget = 0.0  # bytes of this round's window that are left
         self._chunk = 0.0  # bytes of the flow under way, not yet counted
         self._used = self._train_s = 0.0  # bytes sent in this round, and how long that took
-        self._seen_s = 0.0  # when the chunk under way began, or the window was last looked at
+        self._stalled_s = -1.0  # since when nothing passes, negative while something may
+        self._call: Callable[[Transfer], None] | None = None  # what the current one's ticket is for
+        self._due_s = 0.0  # and when
 
     @property
     def window_segments(self) -> float:
         """The congestion window."""
-        return self._window
+        return self._window.segments
 
     def submit(self, transfer: Transfer, earliest_s: float) -> None:
         """Send a transfer after those before it, its first byte there at ``earliest_s`` at best."""
@@ -122,6 +117,7 @@ class Sender:
             self._waiting.remove(transfer)
             return
         self._drop_ticket(transfer)
+        self._call = None
         if transfer.flow is not None:
             self._network.cancel(transfer.flow)
             self._last_s = self._clock.now
@@ -135,16 +131,55 @@ class Sender:
             return transfer.left_bytes
         left_bytes = self._network.left_bytes(flow)
         if self._budget > 0.0:  # the flow is a window of it, not all that was left
-            left_bytes += transfer.left_bytes - flow.size_bytes
+            left_bytes += transfer.left_bytes - self._chunk
         return left_bytes
+
+    def stall(self) -> None:
+        """Let nothing pass until `release`, which must be called unless nothing is left to send."""
+        transfer = self._current
+        if self._stalled_s >= 0.0 or transfer is None:
+            return
+        self._stalled_s = self._clock.now
+        if transfer.ticket == _NONE:
+            self._call = None
+        self._drop_ticket(transfer)
+        if transfer.flow is not None:
+            self._network.set_cap(transfer.flow, 0.0)
+
+    def release(self) -> None:
+        """Go on where it stood, as if the time since `stall` had not been."""
+        transfer, stalled_s = self._current, self._stalled_s
+        if transfer is None or stalled_s < 0.0:
+            return
+        self._stalled_s = -1.0
+        pause_s = self._clock.now - stalled_s
+        self._round_s += pause_s
+        self._last_s += pause_s
+        self._window.seen_s += pause_s
+        if transfer.flow is not None:
+            self._network.set_cap(
+                transfer.flow, _NEVER if self._budget > 0.0 else self._window.cap_bytes_per_s
+            )
+        if self._call is not None:
+            self._await(self._due_s + pause_s, self._call, transfer)
+
+    def _await(self, when_s: float, call: Callable[[Transfer], None], transfer: Transfer) -> None:
+        """Have ``call`` called with the current transfer; later by as long as this is stalled."""
+        self._call = call
+        self._due_s = when_s
+        if self._stalled_s < 0.0:
+            transfer.ticket = self._clock.at(when_s, call, transfer)
+        else:
+            self._due_s -= self._clock.now - self._stalled_s
 
     def _next(self) -> None:
         if not self._waiting:
             self._current = None
+            self._stalled_s = -1.0
             return
         transfer = self._current = self._waiting.popleft()
         start_s = max(self._clock.now, transfer.earliest_s)
-        transfer.ticket = self._clock.at(start_s, self._begin, transfer)
+        self._await(start_s, self._begin, transfer)
 
     def _begin(self, transfer: Transfer) -> None:
         """Start sending, in what is left of the current round or in a new one."""
@@ -156,21 +191,22 @@ class Sender:
         if now_s >= self._round_s + path.round_trip_s:
             self._end_round()
             if not path.bbr:
-                self._restart_after(now_s - self._last_s)
-                self._burst(transfer)
+                if self._last_s >= 0.0:
+                    self._window.restart_after(now_s - self._last_s)
+                self._window.burst(transfer.left_bytes)
             self._new_round()
-        if self._unlimited():
+        if self._window.unlimited:
             self._stream(transfer)
         elif self._budget > 0.0:
             self._send_window(transfer)
-        elif self._in_slow_start():
+        elif self._window.in_slow_start:
             self._wait_for_round(transfer)
         else:
             self._stream(transfer)
 
     def _send_window(self, transfer: Transfer) -> None:
         """Send what this round's window still allows, all at once."""
-        self._seen_s = self._clock.now
+        self._window.seen_s = self._clock.now
         self._chunk = min(transfer.left_bytes, self._budget)
         transfer.flow = self._network.start(
             self._path.channels, self._chunk, 0.0, self._sent_window, transfer, transfer.weight
@@ -179,10 +215,10 @@ class Sender:
     def _sent_window(self, transfer: Transfer) -> None:
         transfer.flow = None
         chunk = self._chunk
-        self._sent += chunk / self._tcp.segment_bytes
+        self._window.count(chunk)
         self._used += chunk
         self._budget -= chunk
-        self._train_s += self._clock.now - self._seen_s
+        self._train_s += self._clock.now - self._window.seen_s
         transfer.left_bytes = transfer.left_bytes - chunk if chunk < transfer.left_bytes else 0.0
         if transfer.left_bytes > 0.0:
             self._wait_for_round(transfer)
@@ -192,13 +228,13 @@ class Sender:
     def _wait_for_round(self, transfer: Transfer) -> None:
         """Go on when the first acknowledgement of this round's window is back."""
         next_s = max(self._clock.now, self._round_s + self._path.round_trip_s)
-        transfer.ticket = self._clock.at(next_s, self._go_on, transfer)
+        self._await(next_s, self._go_on, transfer)
 
     def _go_on(self, transfer: Transfer) -> None:
         transfer.ticket = _NONE
         self._end_round()
         self._new_round()
-        if self._in_slow_start() and not self._unlimited():
+        if self._window.in_slow_start and not self._window.unlimited:
             self._send_window(transfer)
         else:
             self._stream(transfer)
@@ -207,36 +243,36 @@ class Sender:
         """Send all that is left, no faster than the window allows from now on."""
         self._budget = 0.0
         self._chunk = transfer.left_bytes
-        self._seen_s = self._clock.now
+        self._window.seen_s = self._clock.now
         transfer.flow = self._network.start(
             self._path.channels, transfer.left_bytes, 0.0, self._streamed, transfer,
-            transfer.weight, self._cap(),
+            transfer.weight, self._window.cap_bytes_per_s,
         )  # fmt: skip
-        if not (self._unlimited() or self._lossy):
+        if not (self._window.unlimited or self._window.lossy):
             self._look_again(transfer)
 
     def _look_again(self, transfer: Transfer) -> None:
         when_s = self._clock.now + max(self._path.round_trip_s, _LEAST_TICK_S)
-        transfer.ticket = self._clock.at(when_s, self._look, transfer)
+        self._await(when_s, self._look, transfer)
 
     def _look(self, transfer: Transfer) -> None:
         """Let the window move as congestion avoidance does."""
+        transfer.ticket = _NONE
         flow = transfer.flow
         assert flow is not None  # noqa: S101 - for mypy; who looks is streaming
-        sent_bytes = self._network.rate(flow) * (self._clock.now - self._seen_s)
+        sent_bytes = self._network.rate(flow) * (self._clock.now - self._window.seen_s)
         self._chunk -= sent_bytes
-        self._sent += sent_bytes / self._tcp.segment_bytes
-        self._avoid()
-        self._network.set_cap(flow, self._cap())
-        transfer.ticket = _NONE
-        if not self._lossy:
+        self._window.count(sent_bytes)
+        self._window.avoid(self._clock.now)
+        self._network.set_cap(flow, self._window.cap_bytes_per_s)
+        if not self._window.lossy:
             self._look_again(transfer)
 
     def _streamed(self, transfer: Transfer) -> None:
         transfer.flow = None
         self._drop_ticket(transfer)
-        self._sent += max(self._chunk, 0.0) / self._tcp.segment_bytes
-        self._avoid()
+        self._window.count(max(self._chunk, 0.0))
+        self._window.avoid(self._clock.now)
         self._round_s = self._clock.now
         self._used = self._train_s = 0.0
         self._finish(transfer)
@@ -252,99 +288,11 @@ class Sender:
             self._clock.cancel(transfer.ticket)
             transfer.ticket = _NONE
 
-    # What the window does.
-
-    def _unlimited(self) -> bool:
-        """Whether no window holds the path back: BBR that knows its rate, or no distance."""
-        return (self._full and not self._lossy) or self._path.round_trip_s <= 0.0
-
-    def _in_slow_start(self) -> bool:
-        return self._window < self._threshold
-
-    def _cap(self) -> float:
-        if self._unlimited():
-            return _NEVER
-        cap = self._window * self._tcp.segment_bytes / self._path.round_trip_s
-        return cap if cap < self._path.peak else _NEVER
-
     def _new_round(self) -> None:
         self._round_s = self._clock.now
-        self._budget = self._window * self._tcp.segment_bytes
+        self._budget = self._window.segments * self._tcp.segment_bytes
         self._used = self._train_s = 0.0
 
     def _end_round(self) -> None:
         """Let the window grow by what the round before achieved."""
-        path, used = self._path, self._used / self._tcp.segment_bytes
-        if 2.0 * used < self._window:  # it was not the window that limited
-            return
-        if self._lost_some():
-            self._window = min(self._window + used, path.lossy_window)
-        elif self._in_slow_start():
-            self._open(used, path.round_trip_s)
-            if not path.bbr and self._window > path.room_segments(self._tcp):
-                self._reduce()
-        else:
-            self._seen_s = max(self._round_s, self._clock.now - path.round_trip_s)
-            self._avoid()
-
-    def _open(self, used: float, round_trip_s: float) -> None:
-        """Grow as slow start does, unless the round filled so much of a round trip as to end it."""
-        if self._path.bbr:
-            self._window += used
-            self._full = self._train_s >= round_trip_s
-        elif self._train_s >= round_trip_s / 2.0:
-            self._window += used * round_trip_s / 2.0 / self._train_s
-            self._avoid_from(self._window, self._window)
-        else:
-            self._window = min(self._window + used, self._threshold)
-            if self._window == self._threshold:
-                self._avoid_from(self._window, max(self._peak, self._window))
-
-    def _avoid(self) -> None:
-        """Bring congestion avoidance up to now."""
-        now_s, path = self._clock.now, self._path
-        self._age_s += now_s - self._seen_s
-        self._seen_s = now_s
-        if path.bbr or path.rate <= 0.0 or path.round_trip_s <= 0.0 or self._lost_some():
-            return
-        self._window = growing_window(
-            self._base, self._peak, self._age_s, path.round_trip_s, self._tcp
-        )
-        if self._window > path.room_segments(self._tcp):
-            self._reduce()
-
-    def _avoid_from(self, base: float, peak: float) -> None:
-        self._threshold = self._base = base
-        self._peak = peak
-        self._age_s = 0.0
-
-    def _reduce(self) -> None:
-        """Answer a loss."""
-        lost_at = self._window
-        self._window = max(lost_at * self._tcp.cubic_beta, _LEAST_WINDOW)
-        self._avoid_from(self._window, max(lost_at, self._window))
-
-    def _lost_some(self) -> bool:
-        """Have random loss rule the window once some is due; whether it does."""
-        path = self._path
-        if not self._lossy and self._sent >= path.first_loss:
-            self._lossy = path.bbr or path.lossy_window < path.room_segments(self._tcp)
-        if self._lossy:
-            self._threshold = path.lossy_window
-            self._window = min(self._window, self._threshold)
-        return self._lossy
-
-    def _restart_after(self, idle_s: float) -> None:
-        """Shrink the window after a pause, to be opened again up to three quarters at least."""
-        timeout_s = self._tcp.timeout_s(self._path.round_trip_s)
-        if self._last_s < 0.0 or idle_s <= timeout_s:
-            return
-        kept = self._window / 2.0 ** min(int(idle_s / timeout_s), 60)
-        self._threshold = max(self._threshold, 0.75 * self._window)
-        self._window = min(self._window, max(kept, float(self._tcp.initial_window)))
-
-    def _burst(self, transfer: Transfer) -> None:
-        """Lose part of the window where it is more at once than the queue takes."""
-        segments = transfer.left_bytes / self._tcp.segment_bytes
-        if min(self._window, segments) > self._path.burst_segments(self._tcp):
-            self._reduce()
+        self._window.end_round(self._used, self._train_s, self._round_s, self._clock.now)

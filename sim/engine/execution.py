@@ -3,12 +3,11 @@
 from math import isnan
 from typing import final
 
+from sim.course import Course, Kept
 from sim.engine.servers.server import Job, Server, Turn
 from sim.engine.transport import Handle, Transport
-from sim.plan import Plan, Step
+from sim.plan import Plan
 from sim.policy import Progress
-from sim.trace import HAS_FINISHED, WAS_LOST
-from sim.walk import Walk
 from workloads.stage import Request
 
 
@@ -29,27 +28,32 @@ class Work:
 
 @final
 class Haul:
-    """A transfer: its ends, what it carries, and whether a new connection does."""
+    """A transfer: its ends, what it carries, and whether a codec writes it.
 
-    __slots__ = ("fresh", "size_bytes", "source", "target")
+    ``fresh``: whether a new connection carries it.
+    """
 
-    def __init__(self, source: str, target: str, size_bytes: float, *, fresh: bool) -> None:
+    __slots__ = ("coded", "fresh", "size_bytes", "source", "target")
+
+    def __init__(
+        self, source: str, target: str, size_bytes: float, *, coded: bool, fresh: bool
+    ) -> None:
         self.source = source
         self.target = target
         self.size_bytes = size_bytes
+        self.coded = coded
         self.fresh = fresh
 
 
-class Execution:
-    """One plan being executed for one request; the lists have one entry per step.
+@final
+class Execution(Course):
+    """A course in the simulator.
 
-    ``kept`` are the finished steps of earlier plans, each with its end.
+    ``priced`` says what each step costs here, ``handles`` what runs, ``moved_bytes`` how much of
+    a transfer that was stopped had arrived. It is ``over`` once its request was given up.
     """
 
-    __slots__ = (
-        "cancels", "end_s", "handles", "kept", "moved_bytes", "plan", "priced", "progress",
-        "queued_s", "request", "start_s", "states", "walk",
-    )  # fmt: skip
+    __slots__ = ("cancels", "handles", "moved_bytes", "over", "priced")
 
     def __init__(
         self,
@@ -57,22 +61,14 @@ class Execution:
         plan: Plan,
         priced: list[Work | Haul],
         progress: Progress,
-        kept: tuple[tuple[Step, float], ...],
+        kept: Kept,
     ) -> None:
-        steps = len(plan.steps)
-        self.request = request
-        self.plan = plan
+        super().__init__(request, plan, progress, kept)
         self.cancels = plan.cancels
         self.priced = priced
-        self.progress = progress
-        self.walk = Walk(plan)
-        self.queued_s = [0.0] * steps
-        self.start_s = [0.0] * steps
-        self.end_s = [0.0] * steps
-        self.states = bytearray(steps)
         self.handles: dict[int, Turn | Handle] = {}
-        self.kept = kept
         self.moved_bytes: dict[int, float] = {}
+        self.over = False
 
     def halt(self, index: int, handle: Handle, transport: Transport) -> bool:
         """Stop a transfer and note how much of it has arrived; return false if it was over."""
@@ -104,15 +100,3 @@ class Execution:
             if isinstance(handle, Turn) and isinstance(price, Work) and price.shares:
                 used[index] = handle.held_s
         return used
-
-    def finished(self) -> tuple[tuple[Step, float], ...]:
-        """Return the finished steps of this plan and of those before, each with its end."""
-        own = zip(self.plan.steps, self.end_s, self.states, strict=True)
-        return self.kept + tuple(
-            (step, end_s) for step, end_s, state in own if state == HAS_FINISHED
-        )
-
-    def lost(self) -> tuple[Step, ...]:
-        """Return the steps of this plan that were lost."""
-        own = zip(self.plan.steps, self.states, strict=True)
-        return tuple(step for step, state in own if state == WAS_LOST)

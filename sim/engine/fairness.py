@@ -23,16 +23,17 @@ them again. The other links are *loud*: all whose bundles cross them tell them o
 
 from collections.abc import Sequence
 from heapq import heapify, heappop, heappush, heapreplace
+from typing import Final
 
 from sim.engine.flows import Bundle, Link, Share, share_of
 from sim.engine.sharing import fill
 
-_DUST = 1e-6  # a weight this small beside one just taken off may be rounding
-_CLUTTER = 64  # entries of a heap that may be stale before it is worth a look
-_SLACK = 1e-12  # relative; a link fuller than its capacity by this is full
-_TIE = 1.0 + _SLACK  # levels closer than this are equal
-_CAUTION = 0.75  # a quiet link's promise, relative to capacity / weight
-_CALM = 0.45  # a loud link falls quiet when all levels are below this, relative likewise
+_DUST: Final = 1e-6  # a weight this small beside one just taken off may be rounding
+_CLUTTER: Final = 64  # entries of a heap that may be stale before it is worth a look
+_SLACK: Final = 1e-12  # relative; a link fuller than its capacity by this is full
+_TIE: Final = 1.0 + _SLACK  # levels closer than this are equal
+_CAUTION: Final = 0.75  # a quiet link's promise, relative to capacity / weight
+_CALM: Final = 0.45  # a loud link falls quiet when all levels are below this, relative likewise
 
 
 class Allocator:
@@ -44,7 +45,7 @@ class Allocator:
 
     def __init__(self, links: Sequence[Link]) -> None:
         self._links = links
-        self._dirty: list[Link] = []
+        self._dirty: Link | None = None  # the top of a stack: lists that come and go cost more
         self._sequence = 0
         self.hastened: dict[Link, None] = {}
         self.refills = 0
@@ -63,7 +64,7 @@ class Allocator:
                 self._activate(share)
             if not link.dirty and (link.loud or link.weight * link.promise > link.capacity):
                 link.dirty = True
-                self._dirty.append(link)
+                link.below, self._dirty = self._dirty, link
 
     def remove(self, bundle: Bundle, weight: float) -> None:
         """Let a flow of ``weight`` leave ``bundle``."""
@@ -74,7 +75,7 @@ class Allocator:
             link.weight -= weight
             if link.own.weight and not link.dirty:
                 link.dirty = True
-                self._dirty.append(link)
+                link.below, self._dirty = self._dirty, link
             left = share.weight = share.weight - weight
             if left < _DUST * weight and not (left and share.weigh()):
                 self._deactivate(share)
@@ -85,7 +86,7 @@ class Allocator:
         """Note that ``link`` has to be looked at."""
         if not link.dirty:  # written out where it is done most, since a call costs as much again
             link.dirty = True
-            self._dirty.append(link)
+            link.below, self._dirty = self._dirty, link
 
     def enter_head(self, bundle: Bundle) -> None:
         """Enter the bundle's first flow, if any, in its bottleneck's heap."""
@@ -110,10 +111,10 @@ class Allocator:
 
     def settle(self, now_s: float) -> None:
         """Make all levels right, now that all changes up to ``now_s`` are known."""
-        dirty = self._dirty
         patience = 1000 + 10 * len(self._links)
-        while dirty:
-            link = dirty.pop()
+        while self._dirty is not None:
+            link = self._dirty
+            self._dirty = link.below
             link.dirty = False
             rest, top = link.capacity, 0.0
             for governor, share in link.others.items():
@@ -190,7 +191,7 @@ class Allocator:
         for crossed in link.watched:
             if not crossed.dirty and (rises or crossed.own.weight):
                 crossed.dirty = True
-                self._dirty.append(crossed)
+                crossed.below, self._dirty = self._dirty, crossed
         if level > link.ceiling:
             self._look_around(link)
 
@@ -280,6 +281,6 @@ class Allocator:
 
     def _forget(self) -> None:
         """Look at no link that was marked."""
-        for link in self._dirty:
-            link.dirty = False
-        self._dirty.clear()
+        while self._dirty is not None:
+            self._dirty.dirty = False
+            self._dirty = self._dirty.below

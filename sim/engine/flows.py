@@ -5,9 +5,11 @@ Plain state, with next to no behaviour: `sim.engine.fairness` decides about leve
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from heapq import heappop
+from typing import Any, Final
 
-SHARING, OVER = -1, -2  # a flow's ticket while it shares links, and once it is done or cancelled
+SHARING: Final = -1  # a flow's ticket while it shares links
+OVER: Final = -2  # and once it is done or cancelled
 
 
 class Flow:
@@ -66,11 +68,13 @@ class Link:
     while its sequence is the bundle's ``head``. ``ticket`` is the clock's for ``due_s``, when the
     first mark is reached or a little before, -1 when nothing is due.
 
-    ``dirty``, ``loud``, ``promise``, ``watched`` (the loud links that its own bundles cross) and
-    ``ceiling`` belong to `sim.engine.fairness`.
+    ``dirty`` (with ``below``, the one under it on the stack of those), ``loud``, ``promise``,
+    ``watched`` (the loud links that its own bundles cross) and ``ceiling`` belong to
+    `sim.engine.fairness`.
     """
 
     __slots__ = (
+        "below",
         "capacity",
         "ceiling",
         "dirty",
@@ -98,6 +102,7 @@ class Link:
         self.known: dict[Link, Share] = {self: self.own}
         self.others: dict[Link, Share] = {}
         self.dirty = False
+        self.below: Link | None = None
         self.loud = False
         self.promise = 0.0
         self.level = 0.0
@@ -158,6 +163,20 @@ class Bundle:
         self.origin = 0.0
         for share in self.shares:
             share.bundles[self] = None
+
+    def received_bytes(self, flow: Flow, now_s: float) -> float:
+        """Return what of a flow that shares its links has arrived by now."""
+        bottleneck = self.bottleneck
+        work = bottleneck.work + bottleneck.level * (now_s - bottleneck.since_s)
+        left = (flow.mark - (work - self.origin)) * flow.weight
+        return min(max(flow.size_bytes - left, 0.0), flow.size_bytes)
+
+    def drop_first(self) -> None:
+        """Remove the first flow, and the cancelled ones behind it."""
+        heap = self.heap
+        heappop(heap)
+        while heap and heap[0][2].ticket == OVER:
+            heappop(heap)
 
 
 def share_of(link: Link, governor: Link) -> Share:

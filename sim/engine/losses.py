@@ -10,6 +10,7 @@ from sim.engine.transport import Handle
 from sim.engine.world import World
 from sim.faults import Fault, FaultPlan
 from sim.plan import Compute, Step
+from sim.trace import Incident
 
 Key = tuple[Execution, int]
 
@@ -18,7 +19,8 @@ class Losses:
     """Applies ``faults`` to ``world`` and calls ``lose(execution, step)`` when a loss is noticed.
 
     A computation is lost with its node, a transfer with either of its ends, or when it takes
-    longer than the faults' time-out.
+    longer than the faults' time-out. A node that hangs stalls both, until it resumes or, silent for
+    too long, is taken for dead. Each fault that strikes is noted in ``incidents``.
     """
 
     def __init__(
@@ -27,12 +29,16 @@ class Losses:
         faults: FaultPlan,
         rng: np.random.Generator,
         lose: Callable[[Execution, int], None],
+        incidents: list[Incident],
     ) -> None:
         self._world = world
         self._faults = faults
         self._lose = lose
+        self._incidents = incidents
         self._crashed_at_s: dict[str, float] = {}
         self._crashed: set[str] = set()
+        self._hanging: dict[str, int] = {}  # with the clock's ticket for when it is given up
+        self._given_up: set[str] = set()
         self._moving: dict[str, dict[Key, Handle]] = {
             node.name: {} for node in world.topology.nodes
         }
@@ -55,8 +61,11 @@ class Losses:
 
     def moving(self, execution: Execution, index: int, flow: Handle) -> None:
         """Keep an eye on a transfer that has begun."""
-        for node in _nodes(execution.plan.steps[index]):
+        nodes = _nodes(execution.plan.steps[index])
+        for node in nodes:
             self._moving[node][execution, index] = flow
+        if self._hanging and any(node in self._hanging for node in nodes):
+            self._world.transport.stall(flow)
         clock = self._world.clock
         clock.at(clock.now + self._faults.timeout_s, self._give_up, (execution, index))
 
@@ -74,11 +83,16 @@ class Losses:
 
     def _apply(self, fault: Fault) -> None:
         world, target = self._world, fault.target
+        self._incidents.append(Incident(world.clock.now, target, fault.kind, fault.detail))
         if fault.kind == "crash":
+            self._given_up.discard(target)
             self._crash(target)
         elif fault.kind == "recover":
-            self._crashed.discard(target)
-            world.recover(target)
+            self._recover(target)
+        elif fault.kind == "hang":
+            self._hang(target)
+        elif fault.kind == "resume":
+            self._resume(target)
         elif fault.kind in ("leave", "join"):
             world.set_member(target, member=fault.kind == "join")
         elif fault.kind == "slow":
@@ -90,6 +104,8 @@ class Losses:
     def _crash(self, node: str) -> None:
         if node in self._crashed:
             return
+        if node in self._hanging:
+            self._world.clock.cancel(self._hanging.pop(node))
         self._crashed.add(node)
         self._crashed_at_s[node] = self._world.clock.now
         lost: list[Key] = list(self._world.fail(node))
@@ -100,6 +116,40 @@ class Losses:
             lost.append(key)
         for execution, index in lost:
             self.strike(execution, index)
+
+    def _recover(self, node: str) -> None:
+        self._crashed.discard(node)
+        self._given_up.discard(node)
+        self._world.recover(node)
+
+    def _hang(self, node: str) -> None:
+        if node in self._crashed or node in self._hanging:
+            return
+        clock = self._world.clock
+        given_up_s = clock.now + self._faults.silence_s
+        self._hanging[node] = clock.at(given_up_s, self._take_for_dead, node)
+        self._world.hang(node)
+        for flow in self._moving[node].values():
+            self._world.transport.stall(flow)
+
+    def _resume(self, node: str) -> None:
+        """Let a node go on, or, given up, come back empty; one that crashed stays down."""
+        if node in self._given_up:
+            self._recover(node)
+        elif node in self._hanging:
+            self._world.clock.cancel(self._hanging.pop(node))
+            self._world.resume(node)
+            for (execution, index), flow in list(self._moving[node].items()):
+                ends = _nodes(execution.plan.steps[index])
+                if not any(end in self._hanging for end in ends):
+                    self._world.transport.release(flow)
+
+    def _take_for_dead(self, node: str) -> None:
+        now_s, silent_s = self._world.clock.now, self._faults.silence_s
+        self._incidents.append(Incident(now_s, node, "given-up", f"silent for {silent_s:g} s"))
+        del self._hanging[node]
+        self._given_up.add(node)
+        self._crash(node)
 
     def _give_up(self, key: Key) -> None:
         execution, index = key

@@ -16,8 +16,9 @@ clock has to know. It may ring too early (the level fell since): then the link s
 from collections.abc import Callable, Sequence
 from heapq import heapify, heappop, heappush
 from itertools import count
-from typing import TypeVar
+from typing import Final, TypeVar
 
+from sim.engine.bundles import Bundles
 from sim.engine.clock import Clock
 from sim.engine.fairness import Allocator
 from sim.engine.flows import OVER, SHARING, Bundle, Flow, Link
@@ -26,9 +27,9 @@ __all__ = ["Flow", "Network"]
 
 T = TypeVar("T")
 
-_NEVER = float("inf")
-_CLUTTER = 64  # cancelled flows that a bundle may keep before it is worth a look
-_ROUNDING = 1e-15  # relative; marks this close are reached together
+_NEVER: Final = float("inf")
+_CLUTTER: Final = 64  # cancelled flows that a bundle may keep before it is worth a look
+_ROUNDING: Final = 1e-15  # relative; marks this close are reached together
 
 
 class Network:
@@ -62,12 +63,14 @@ class Network:
         indices = range(len(self._links)) if media is None else media
         self._channels = [self._links[index] for index in indices]
         self._allocator = Allocator(self._links)
-        self._bundles: dict[tuple[int, ...], Bundle] = {}
-        self._spare: dict[tuple[int, ...], list[Bundle]] = {}  # capped bundles without a flow
+        self._bundles = Bundles(self._links, self._channels)
+        self._by_route = self._bundles.by_route
         self._nowhere = Bundle((), [Link(-1, 0.0)])  # of flows that need no link
         self._active: dict[Bundle, None] = {}
         self._unsettled = False
         self._sequence = count()
+        # Kept, since making a bound method costs as much as a call.
+        self._on_join, self._on_ring, self._on_settle = self._join, self._ring, self._settle
 
     def start(
         self,
@@ -94,12 +97,12 @@ class Network:
             )
         if route and size_bytes:
             if cap_bytes_per_s == _NEVER:
-                bundle = self._bundles.get(route) or self._new_bundle(route)
+                bundle = self._by_route.get(route) or self._bundles.new(route)
             else:
-                bundle = self._capped_bundle(route, _checked_cap(cap_bytes_per_s))
+                bundle = self._bundles.capped(route, _checked_cap(cap_bytes_per_s))
             flow = Flow(bundle, size_bytes, weight, done, argument)
             if delay_s:
-                flow.ticket = self._clock.at(self._clock.now + delay_s, self._join, flow)
+                flow.ticket = self._clock.at(self._clock.now + delay_s, self._on_join, flow)
             else:
                 self._join(flow)
         else:
@@ -116,8 +119,7 @@ class Network:
         else:
             self._clock.cancel(flow.ticket)
             flow.ticket = OVER
-            if flow.bundle.limit is not None:
-                self._spare[flow.bundle.route].append(flow.bundle)
+            self._bundles.put_away(flow.bundle)
         return True
 
     def set_cap(self, flow: Flow, bytes_per_s: float) -> None:
@@ -165,14 +167,14 @@ class Network:
     def carried_bytes(self) -> list[float]:
         """The bytes that each channel has carried so far, cancelled flows' included."""
         carried = [0.0] * len(self._channels)
-        for route, bundle in self._bundles.items():
+        for route, bundle in self._by_route.items():
             for channel in route:
                 carried[channel] += bundle.ended_bytes
         for bundle in self._active:
             received = 0.0
             for _, _, flow in bundle.heap:
                 if flow.ticket == SHARING:
-                    received += self._received_bytes(flow, bundle)
+                    received += bundle.received_bytes(flow, self._clock.now)
             for channel in bundle.route:
                 carried[channel] += received
         return carried
@@ -180,57 +182,22 @@ class Network:
     def left_bytes(self, flow: Flow) -> float:
         """Return what of the flow has not arrived yet; 0 once it is over, cancelled or not."""
         if flow.ticket == SHARING:
-            return flow.size_bytes - self._received_bytes(flow, flow.bundle)
+            return flow.size_bytes - flow.bundle.received_bytes(flow, self._clock.now)
         return 0.0 if flow.ticket == OVER else flow.size_bytes
-
-    def _new_bundle(self, route: tuple[int, ...]) -> Bundle:
-        bundle = self._bundles[route] = Bundle(route, self._links_of(route))
-        return bundle
-
-    def _links_of(self, route: tuple[int, ...]) -> list[Link]:
-        """Return the links that the channels of ``route`` occupy, once it is found to be one."""
-        channels = self._channels
-        if min(route) < 0 or max(route) >= len(channels):
-            raise ValueError(f"route {route} must name channels from 0 to {len(channels) - 1}")
-        links = [channels[channel] for channel in route]
-        if len(set(links)) < len(links):
-            raise ValueError(f"route {route} must occupy links, none twice")
-        return links
-
-    def _capped_bundle(self, route: tuple[int, ...], cap: float) -> Bundle:
-        """Return a bundle for one flow with a cap, one that served another flow if there is any."""
-        if route not in self._bundles:
-            self._new_bundle(route)  # which remembers what capped flows carried
-            self._spare[route] = []
-        spare = self._spare.setdefault(route, [])
-        if spare:
-            bundle = spare.pop()
-            assert bundle.limit is not None  # noqa: S101 - for mypy; it is a capped bundle
-            bundle.limit.capacity = cap
-            return bundle
-        limit = Link(len(self._links), cap)
-        self._links.append(limit)
-        return Bundle(route, self._links_of(route), limit)
-
-    def _retire(self, bundle: Bundle) -> None:
-        """Put away a capped bundle whose flow is over; the route's bundle takes its account."""
-        self._bundles[bundle.route].ended_bytes += bundle.ended_bytes
-        bundle.ended_bytes = 0.0
-        self._spare[bundle.route].append(bundle)
 
     def _change_bundle(self, flow: Flow, cap: float) -> None:
         """Take a flow with what is left of it to a bundle with this cap, or to the uncapped one."""
         old, route, ticket = flow.bundle, flow.bundle.route, flow.ticket
         if ticket == SHARING:
             old.bottleneck.advance(self._clock.now)
-            left_bytes = flow.size_bytes - self._received_bytes(flow, old)
+            left_bytes = flow.size_bytes - old.received_bytes(flow, self._clock.now)
             self._leave(flow, old)
             old.heap[:] = [entry for entry in old.heap if entry[2] is not flow]
             heapify(old.heap)
             flow.size_bytes = left_bytes
-        elif old.limit is not None:
-            self._spare[route].append(old)
-        flow.bundle = self._bundles[route] if cap == _NEVER else self._capped_bundle(route, cap)
+        else:
+            self._bundles.put_away(old)
+        flow.bundle = self._by_route[route] if cap == _NEVER else self._bundles.capped(route, cap)
         if ticket == SHARING:
             self._join(flow)
 
@@ -256,11 +223,11 @@ class Network:
     def _leave(self, flow: Flow, bundle: Bundle) -> None:
         """Take a cancelled flow out of its bundle."""
         bundle.bottleneck.advance(self._clock.now)
-        bundle.ended_bytes += self._received_bytes(flow, bundle)
+        bundle.ended_bytes += bundle.received_bytes(flow, self._clock.now)
         flow.ticket = OVER
         heap = bundle.heap
         if heap[0][2] is flow:
-            self._drop_first(bundle)
+            bundle.drop_first()
             self._allocator.enter_head(bundle)
         elif len(heap) > _CLUTTER + 2 * bundle.count:
             heap[:] = [entry for entry in heap if entry[2].ticket == SHARING]
@@ -268,15 +235,8 @@ class Network:
         self._allocator.remove(bundle, flow.weight)
         if not bundle.count:
             del self._active[bundle]
-            if bundle.limit is not None:
-                self._retire(bundle)
+            self._bundles.put_away(bundle)
         self._settle_soon()
-
-    def _received_bytes(self, flow: Flow, bundle: Bundle) -> float:
-        bottleneck = bundle.bottleneck
-        work = bottleneck.work + bottleneck.level * (self._clock.now - bottleneck.since_s)
-        left = (flow.mark - (work - bundle.origin)) * flow.weight
-        return min(max(flow.size_bytes - left, 0.0), flow.size_bytes)
 
     def _arrive(self, flow: Flow) -> None:
         flow.ticket = OVER
@@ -285,7 +245,7 @@ class Network:
     def _settle_soon(self) -> None:
         if not self._unsettled:
             self._unsettled = True
-            self._clock.soon(self._settle, self._clock.now)
+            self._clock.soon(self._on_settle, self._clock.now)
 
     def _settle(self, now_s: float) -> None:
         """Make levels right after all changes of this instant, and the clock ring in time."""
@@ -314,7 +274,7 @@ class Network:
             link.ticket = -1
         if due_s < _NEVER:
             link.due_s = due_s
-            link.ticket = self._clock.at(due_s, self._ring, link)
+            link.ticket = self._clock.at(due_s, self._on_ring, link)
 
     def _ring(self, link: Link) -> None:
         """Finish the flows of ``link`` whose marks are reached."""
@@ -332,13 +292,13 @@ class Network:
                 ended.append(flow)
                 flow.ticket = OVER
                 bundle.ended_bytes += flow.size_bytes
-                self._drop_first(bundle)
+                bundle.drop_first()
                 self._allocator.replace_head(link, bundle)
                 self._allocator.remove(bundle, flow.weight)
                 if not bundle.count:
                     del self._active[bundle]
                     if bundle.limit is not None:
-                        self._retire(bundle)
+                        self._bundles.put_away(bundle)
             else:
                 heappop(heap)
         if not ended:
@@ -351,13 +311,6 @@ class Network:
                 flow.done(flow.argument)
         finally:
             self._settle(now_s)
-
-    def _drop_first(self, bundle: Bundle) -> None:
-        """Remove the bundle's first flow, and the cancelled ones behind it."""
-        heap = bundle.heap
-        heappop(heap)
-        while heap and heap[0][2].ticket == OVER:
-            heappop(heap)
 
 
 def _checked_cap(bytes_per_s: float) -> float:

@@ -1,12 +1,13 @@
 """Paths: what a transfer from one node to another meets on its way, as it is now."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from sim.engine.congestion import Tcp, cubic_window, reno_window
 from topologies.topology import Link
 
-_NEVER = float("inf")
-_LEAST_QUEUE_BYTES = 65536  # as much as Linux hands to a device at once, segments joined
+_NEVER: Final = float("inf")
+_LEAST_QUEUE_BYTES: Final = 65536  # as much as Linux hands to a device at once, segments joined
 
 
 class Path:
@@ -17,14 +18,17 @@ class Path:
     ``peak`` is the most that the rate can be. ``queue_bytes`` is that of the bottleneck, `None` for
     one bandwidth-delay product, 64 KiB at least.
 
+    ``message_bytes`` is what each message costs beyond its own bytes, ``coding_bytes`` what one
+    costs more that a codec writes: of each the most that a link asks.
+
     ``bbr`` is the congestion class, CUBIC where any link asks for it. ``first_loss`` is after how
     many segments the first is lost, and ``lossy_window`` the window that loss allows in the mean;
     both are infinite where nothing is lost or nobody cares.
     """
 
     __slots__ = (
-        "back", "bbr", "channels", "delay_s", "first_loss", "lossy_window", "peak", "queue_bytes",
-        "rate", "round_trip_s", "tcp",
+        "back", "bbr", "channels", "coding_bytes", "delay_s", "first_loss", "lossy_window",
+        "message_bytes", "peak", "queue_bytes", "rate", "round_trip_s", "tcp",
     )  # fmt: skip
 
     def __init__(self, channels: tuple[int, ...], delay_s: float, *, tcp: bool) -> None:
@@ -32,6 +36,8 @@ class Path:
         self.back: tuple[int, ...] = ()
         self.delay_s = delay_s
         self.tcp = tcp
+        self.message_bytes = 0
+        self.coding_bytes = 0
         self.bbr = False
         self.round_trip_s = 0.0
         self.rate = 0.0

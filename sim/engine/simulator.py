@@ -7,22 +7,25 @@ from that price list ever after.
 
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
+from math import inf
 from typing import Any
 
+from sim.course import Ended, Kept, planned, settled
+from sim.engine.arrivals import Arrivals
 from sim.engine.collection import fewer_collections
-from sim.engine.execution import Execution, Haul, Work
+from sim.engine.execution import Execution, Work
 from sim.engine.losses import Losses
-from sim.engine.servers.fifo import Fifo
+from sim.engine.prices import PriceLists
 from sim.engine.servers.server import RefusedError, Turn
 from sim.engine.transport import Handle
 from sim.engine.world import Observer, World
-from sim.errors import CannotServeError, PlanError, PolicyError
-from sim.plan import Compute, Plan, Step
+from sim.errors import CannotServeError
+from sim.plan import Step
 from sim.policy import UNTOUCHED, Progress
 from sim.runner import Scenario
+from sim.source import Source
 from sim.trace import (
     FAILED,
-    FINISHED,
     HAS_FINISHED,
     NEVER_BEGUN,
     REFUSED,
@@ -38,8 +41,6 @@ from workloads.stage import Request
 Process = Callable[[World], Generator[Any, Any, Any]]
 """A simpy process of the user's own, given the world it runs in."""
 
-_PRICE_LISTS = 4096
-
 
 class Simulator:
     """The `sim.runner.Runner` of simulated time.
@@ -54,7 +55,7 @@ class Simulator:
         """Simulate one replication until every request has ended; see `sim.runner.Runner`."""
         run = _Run(scenario, replication, self._processes, sink)
         with fewer_collections():
-            return run.trace(scenario.requests(replication))
+            return run.trace()
 
 
 class _Run:
@@ -74,27 +75,31 @@ class _Run:
         self._transport = self._world.transport
         reads_load = getattr(scenario.policy, "reads_load", True)
         still = not (processes or scenario.faults or _varies(scenario.topology))
-        self._observer = Observer(
-            self._world, scenario.view_age_s, reads_load=reads_load, still=still
-        )
-        self._priced: dict[Plan, list[Work | Haul]] = {}
+        observer = Observer(self._world, scenario.view_age_s, reads_load=reads_load, still=still)
+        self._observer = observer
+        self._prices = PriceLists(self._world)
         self._trace = Trace("sim", scenario.topology, sink)
-        self._open = 0
-        self._ended = self._clock.event()
+        # Kept, since making a bound method costs as much as a call.
+        self._on_computed, self._on_carried = self._computed, self._carried
+        self._patience_s = scenario.patience_s
+        self._gives_up = scenario.patience_s < inf
+        self._keeps_handles = bool(scenario.faults) or self._gives_up
+        self._patience: dict[int, int] = {}  # by request: the clock's ticket for its end
+        self._impatient: dict[int, Execution] = {}  # by request: what would be stopped then
         self._most_plans = scenario.faults.plans
         self._losses: Losses | None = None
         if scenario.faults:
             rng = scenario.generator(replication, "faults")
-            self._losses = Losses(self._world, scenario.faults, rng, self._lose)
+            self._losses = Losses(
+                self._world, scenario.faults, rng, self._lose, self._trace.incidents
+            )
         for process in processes:
             self._clock.process(process(self._world))
+        source = Source(scenario, replication)
+        self._arrivals = Arrivals(self._clock, observer, source, self._arrive)
 
-    def trace(self, requests: tuple[Request, ...]) -> Trace:
-        self._open = len(requests)
-        for request in requests:
-            self._observer.look_ahead(request.arrival_s)
-            self._agenda.at(request.arrival_s, self._arrive, request)
-        self._clock.run(until=self._ended)
+    def trace(self) -> Trace:
+        self._clock.run(until=self._arrivals.over)
         trace = self._trace
         trace.busy_s = {name: device.busy_s for name, device in self._world.devices.items()}
         trace.off_s = self._world.off_s
@@ -104,44 +109,25 @@ class _Run:
         return trace
 
     def _arrive(self, request: Request) -> None:
+        if self._gives_up:
+            end_s = request.arrival_s + self._patience_s
+            self._patience[request.index] = self._agenda.at(end_s, self._give_up, request)
         self._execute(request, UNTOUCHED)
 
-    def _execute(
-        self, request: Request, progress: Progress, kept: tuple[tuple[Step, float], ...] = ()
-    ) -> None:
+    def _execute(self, request: Request, progress: Progress, kept: Kept = ()) -> None:
         try:
-            plan = self._policy.plan(request, progress, self._observer.view())
+            plan = planned(self._policy, request, progress, self._observer.view())
         except CannotServeError as error:
             self._end_request(request, REFUSED, str(error))
             return
-        if not isinstance(plan, Plan):
-            raise PolicyError(
-                f"{type(self._policy).__name__}.plan returned {type(plan).__name__} for request "
-                f"{request.index}; it must return a Plan"
-            )
-        priced = self._priced.get(plan)
-        if priced is None:
-            if len(self._priced) >= _PRICE_LISTS:
-                self._priced.clear()  # a policy that makes plan after plan must not fill memory
-            priced = self._priced[plan] = self._price(plan)
-        execution = Execution(request, plan, priced, progress, kept)
+        execution = Execution(request, plan, self._prices.of(plan), progress, kept)
+        if self._gives_up:
+            self._impatient[request.index] = execution
         first = execution.walk.first()
         if not first:
             self._end_plan(execution)
         for index in first:
             self._begin(execution, index)
-
-    def _price(self, plan: Plan) -> list[Work | Haul]:
-        world = self._world
-        priced: list[Work | Haul] = []
-        for step in plan.steps:
-            if isinstance(step, Compute):
-                job = world.pricer.job(step)
-                device = world.devices[step.node]
-                priced.append(Work(device, job, shares=not isinstance(device, Fifo)))
-            else:
-                priced.append(Haul(step.source, step.target, step.size_bytes, fresh=step.fresh))
-        return priced
 
     def _begin(self, execution: Execution, index: int) -> None:
         execution.queued_s[index] = self._agenda.now
@@ -152,11 +138,11 @@ class _Run:
         price = execution.priced[index]
         argument = (execution, index)
         handle: Turn | Handle
-        kept = execution.cancels or losses is not None
+        kept = execution.cancels or self._keeps_handles
         if isinstance(price, Work):
             kept = kept or price.shares
             try:
-                handle = price.device.submit(price.job, self._computed, argument)
+                handle = price.device.submit(price.job, self._on_computed, argument)
             except RefusedError:
                 execution.start_s[index] = execution.end_s[index] = self._agenda.now
                 self._agenda.at(self._agenda.now, self._refused, argument)
@@ -166,8 +152,9 @@ class _Run:
                 price.source,
                 price.target,
                 price.size_bytes,
-                self._carried,
+                self._on_carried,
                 argument,
+                coded=price.coded,
                 fresh=price.fresh,
             )
             if losses is not None:
@@ -221,51 +208,55 @@ class _Run:
 
     def _lose(self, execution: Execution, index: int) -> None:
         """Note that a step is lost, unless it was cancelled before anybody noticed."""
-        if execution.states[index] != NEVER_BEGUN or not execution.walk.lose(index):
+        if execution.over or execution.states[index] != NEVER_BEGUN:
+            return
+        if not execution.walk.lose(index):
             return
         execution.states[index] = WAS_LOST
         if execution.walk.open_steps == 0:
             self._end_plan(execution)
 
-    def _end_plan(self, execution: Execution) -> None:
-        plan, progress, request = execution.plan, execution.progress, execution.request
+    def _give_up(self, request: Request) -> None:
+        """Stop what runs for a request that has waited for too long."""
+        del self._patience[request.index]
+        execution = self._impatient.pop(request.index)
+        execution.over = True
+        for index in range(len(execution.states)):
+            if execution.states[index] == NEVER_BEGUN:
+                self._cancel(execution, index)
+        self._record(execution)
+        self._end_request(request, FAILED, f"not answered within {self._patience_s:g} s")
+
+    def _record(self, execution: Execution) -> None:
         self._trace.add(
-            request.index,
-            progress.plans,
-            plan,
+            execution.request.index,
+            execution.progress.plans,
+            execution.plan,
             execution.queued_s,
             execution.start_s,
             execution.end_s,
             execution.states,
             execution.used() if execution.handles else {},
         )
-        if plan.completes and not execution.walk.failed:
-            self._end_request(request, FINISHED, "")
-        elif not plan.steps:
-            raise PlanError(
-                f"request {request.index}: plan {progress.plans + 1} has no step and "
-                "does not complete the request; it would be planned for ever"
-            )
-        else:
-            self._plan_again(execution)
 
-    def _plan_again(self, execution: Execution) -> None:
-        progress, request = execution.progress, execution.request
-        lost, kept = execution.lost(), execution.finished()
-        failures = progress.failures + execution.walk.failed
-        if self._losses is not None:
-            kept = tuple(pair for pair in kept if self._losses.stands(*pair))
-        if failures >= self._most_plans:
-            self._end_request(request, FAILED, f"{failures} of its plans were lost")
-            return
-        finished = tuple(step for step, _ in kept)
-        self._execute(request, Progress(progress.plans + 1, finished, lost, failures), kept)
+    def _end_plan(self, execution: Execution) -> None:
+        self._record(execution)
+        request = execution.request
+        then = settled(execution, self._most_plans, self._stands)
+        if isinstance(then, Ended):
+            self._end_request(request, then.outcome, then.reason)
+        else:
+            self._execute(request, then.progress, then.kept)
+
+    def _stands(self, step: Step, end_s: float) -> bool:
+        return self._losses is None or self._losses.stands(step, end_s)
 
     def _end_request(self, request: Request, outcome: str, reason: str) -> None:
         self._trace.end(Outcome(request, self._agenda.now, outcome, reason))
-        self._open -= 1
-        if self._open == 0:
-            self._ended.succeed()
+        if request.index in self._patience:
+            self._agenda.cancel(self._patience.pop(request.index))
+            self._impatient.pop(request.index, None)
+        self._arrivals.ended(request)
 
 
 def _varies(topology: Topology) -> bool:

@@ -6,6 +6,9 @@ moment. Where a link of the route says ``tcp`` they run on a connection, whose w
 its schedule has it now, times its fault factor, times the part that is not lost, times the part
 that is not header where it is ``tcp``.
 
+Where a link of the route asks for ``message_bytes`` or ``coding_bytes``, each transfer is that much
+larger. What is told of transfers is of their payload all the same: that part of what has passed.
+
 One connection per pair of nodes is kept for ever after its first use. It is opened by the first
 transfer in either direction; each direction has a window of its own, and sends one transfer after
 the other.
@@ -18,15 +21,13 @@ from sim.engine.clock import Clock
 from sim.engine.congestion import Tcp
 from sim.engine.connections import Connection, Sender, Transfer
 from sim.engine.flows import Flow
+from sim.engine.messages import Handle, Message, Messages
 from sim.engine.network import Network
 from sim.engine.paths import Path
 from topologies.schedules import Schedule
 from topologies.topology import Topology
 
 __all__ = ["Handle", "Transport"]
-
-Handle = Flow | Transfer
-"""What `Transport.send` returns, for `Transport.cancel`."""
 
 T = TypeVar("T")
 
@@ -62,6 +63,7 @@ class Transport:
         self._paths: dict[tuple[str, str], Path] = {}
         self._over: list[list[tuple[str, str]]] = [[] for _ in channels]  # paths that may change
         self._kept: dict[frozenset[str], Connection] = {}
+        self._messages = Messages(len(channels), self._left_bytes)
         self.network = self._new_network()
         for number, link in enumerate(topology.links):
             there, back = link.schedule_of(back=False), link.schedule_of(back=True)
@@ -72,7 +74,7 @@ class Transport:
                 self._play(both[:1], there)
                 self._play(both[1:], back)
 
-    def send(
+    def send(  # noqa: PLR0913 - what a transfer is
         self,
         source: str,
         target: str,
@@ -81,24 +83,31 @@ class Transport:
         argument: T,
         *,
         weight: float = 1.0,
+        coded: bool = False,
         fresh: bool = False,
     ) -> Handle:
         """Send bytes between nodes; ``done(argument)`` is called when the last has arrived.
 
-        A ``fresh`` transfer opens a new connection, which is kept instead of the one before;
-        without ``tcp`` there is none. ``done`` is never called before ``send`` has returned. To the
-        node itself nothing takes time. Raises what `Network.start` does, and ``TopologyError`` for
-        a node that is not there.
+        One that is ``coded`` was written by a codec. A ``fresh`` transfer opens a new connection,
+        which is kept instead of the one before; without ``tcp`` there is none. ``done`` is never
+        called before ``send`` has returned. To the node itself nothing takes time. Raises what
+        `Network.start` does, and ``TopologyError`` for a node that is not there.
         """
         path = self._paths.get((source, target))
         if path is None:
             path = self._new_path(source, target)
+        extra_bytes = path.message_bytes + path.coding_bytes if coded else path.message_bytes
+        if extra_bytes:
+            return self._send_message(
+                source, target, size_bytes, extra_bytes, done, argument, weight, fresh
+            )
         if path.tcp:
             return self._send_tcp(source, target, size_bytes, done, argument, weight, fresh)
         return self.network.start(path.channels, size_bytes, path.delay_s, done, argument, weight)
 
     def cancel(self, handle: Handle) -> bool:
         """Stop a transfer; ``done`` is not called. Return false if it was over already."""
+        self._messages.stop(handle)
         if isinstance(handle, Flow):
             return self.network.cancel(handle)
         if handle.over:
@@ -106,11 +115,23 @@ class Transport:
         handle.sender.cancel(handle)
         return True
 
+    def stall(self, handle: Handle) -> None:
+        """Let nothing of a transfer pass, nor of those behind it, until it is released."""
+        if isinstance(handle, Flow):
+            self.network.set_cap(handle, 0.0)
+        elif not handle.over:
+            handle.sender.stall()
+
+    def release(self, handle: Handle) -> None:
+        """Let a transfer that was stalled go on where it stood."""
+        if isinstance(handle, Flow):
+            self.network.set_cap(handle, float("inf"))
+        else:
+            handle.sender.release()
+
     def left_bytes(self, handle: Handle) -> float:
         """Return what of a transfer has not arrived yet; 0 once it is over, cancelled or not."""
-        if isinstance(handle, Flow):
-            return self.network.left_bytes(handle)
-        return 0.0 if handle.over else handle.sender.left_bytes(handle)
+        return self._left_bytes(handle) * self._messages.payload_part(handle)
 
     def set_factor(self, link_index: int, factor: float) -> None:
         """Give both directions of a link this part of the rate they have otherwise.
@@ -145,7 +166,12 @@ class Transport:
     @property
     def carried_bytes(self) -> list[float]:
         """The payload that each channel has carried so far, that of cancelled transfers too."""
-        return self.network.carried_bytes
+        return self._messages.payload_bytes(self.network.carried_bytes)
+
+    def _left_bytes(self, handle: Handle) -> float:
+        if isinstance(handle, Flow):
+            return self.network.left_bytes(handle)
+        return 0.0 if handle.over else handle.sender.left_bytes(handle)
 
     def _payload_part(self, link_index: int) -> float:
         link = self._topology.links[link_index]
@@ -210,6 +236,14 @@ class Transport:
         if there.channels:
             path.back = back
             self._refresh(path)
+        if there.channels:
+            directed = list(zip(links, there.channels, strict=True))
+            path.message_bytes = max(
+                [link.message_bytes_of(back=channel % 2 == 1) for link, channel in directed]
+            )
+            path.coding_bytes = max(
+                [link.coding_bytes_of(back=channel % 2 == 1) for link, channel in directed]
+            )
         if tcp:
             peaks = [self._peak_bytes_per_s(channel) for channel in there.channels]
             path.describe(links, peaks, self._tcp)
@@ -233,6 +267,35 @@ class Transport:
         schedule = self._topology.links[channel // 2].schedule_of(back=channel % 2 == 1)
         rate = self._rates[channel] if schedule is None else schedule.peak_bits_per_s
         return rate / 8 * self._parts[channel]
+
+    def _send_message(  # noqa: PLR0913, PLR0917 - handed on
+        self,
+        source: str,
+        target: str,
+        size_bytes: float,
+        extra_bytes: int,
+        done: Callable[[T], object],
+        argument: T,
+        weight: float,
+        fresh: bool,  # noqa: FBT001 - handed on
+    ) -> Handle:
+        """Send a transfer that its route makes larger."""
+        if size_bytes < 0.0:
+            raise ValueError(f"size_bytes is {size_bytes}, but must be at least 0")
+        path = self._paths[source, target]
+        message = Message(size_bytes, extra_bytes, path.channels, done, argument)
+        total_bytes = message.total_bytes
+        handle: Handle = (
+            self._send_tcp(
+                source, target, total_bytes, self._messages.deliver, message, weight, fresh
+            )
+            if path.tcp
+            else self.network.start(
+                path.channels, total_bytes, path.delay_s, self._messages.deliver, message, weight
+            )
+        )
+        self._messages.sent(message, handle)
+        return handle
 
     def _send_tcp(
         self,

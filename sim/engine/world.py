@@ -1,12 +1,13 @@
 """The simulated world: a clock, a queue per device, one network, and who looks at them."""
 
 from collections import deque
-from typing import Any
+from collections.abc import Callable
+from typing import Any, final
 
 from sim.cost import CostModel
 from sim.engine.clock import Clock
 from sim.engine.servers.assembly import Generators, Pricer, server_for
-from sim.engine.transport import Transport
+from sim.engine.transport import Handle, Transport
 from sim.policy import Estimates, View
 from sim.unread import UnreadBacklog, UnreadFlows
 from topologies.topology import Topology
@@ -23,7 +24,7 @@ class World:
         self.clock = Clock()
         self.pricer = Pricer(topology, cost)
         self.devices = {
-            node.name: server_for(node, node.device, self.clock, generators)
+            node.name: server_for(node, node.device, self.clock, generators, self._carrier)
             for node in topology.nodes
             if node.device is not None
         }
@@ -34,6 +35,9 @@ class World:
         self._absent: set[str] = set()
         self._off_since_s: dict[str, float] = {}
         self._off_s: dict[str, float] = {}
+
+    def _carrier(self, target: str, source: str) -> "Supply":
+        return Supply(self, source, target)
 
     @property
     def estimates(self) -> Estimates:
@@ -55,6 +59,16 @@ class World:
             if node in self.devices:
                 self.devices[node].recover()
             self._believe()
+
+    def hang(self, node: str) -> None:
+        """Let ``node`` stand still, which nobody is told; its transfers are the transport's."""
+        if node in self.devices:
+            self.devices[node].hang()
+
+    def resume(self, node: str) -> None:
+        """Let a ``node`` that hangs go on where it stood."""
+        if node in self.devices:
+            self.devices[node].resume()
 
     def set_member(self, node: str, *, member: bool) -> None:
         """Let ``node`` join or leave; one that leaves finishes what it has."""
@@ -92,6 +106,32 @@ class World:
             self._off_s[node] = self._off_s.get(node, 0.0) + now_s - since_s.pop(node)
         for node in sorted(down):
             since_s.setdefault(node, now_s)
+
+
+@final
+class Supply:
+    """Transfers of ``world`` from one node to another; see `sim.engine.servers.fetching`."""
+
+    def __init__(self, world: World, source: str, target: str) -> None:
+        self._world = world
+        self._source = source
+        self._target = target
+
+    def send(self, size_bytes: float, done: Callable[[Any], None], argument: Any) -> Handle:
+        """Begin a transfer."""
+        return self._world.transport.send(self._source, self._target, size_bytes, done, argument)
+
+    def cancel(self, handle: Handle) -> bool:
+        """Stop a transfer."""
+        return self._world.transport.cancel(handle)
+
+    def stall(self, handle: Handle) -> None:
+        """Let nothing of a transfer pass."""
+        self._world.transport.stall(handle)
+
+    def release(self, handle: Handle) -> None:
+        """Let a transfer go on."""
+        self._world.transport.release(handle)
 
 
 class Observer:

@@ -41,7 +41,7 @@ class Sharded:
 
     mode: str
     assignment: SchemeName = "speed-proportional"
-    codec: Literal["fp32", "fp16", "int8", "int4"] = "fp16"
+    codec: Literal["fp64", "fp32", "fp16", "int8", "int4"] = "fp16"
     upload: Literal["pixels", "embeddings"] = "pixels"
     clouds: int = 0
     edge: str = ""
@@ -198,7 +198,8 @@ def _twins(world: Estimates) -> dict[str, tuple[str, str]]:
     twins: dict[str, tuple[str, str]] = {}
     for cloud in world.topology.clouds:
         own = tuple(sorted(links.get(cloud.name, ())))
-        place = own if len(own) == 2 else (cloud.name,)  # of several links routes could differ
+        alike = len(own) == 2 and not world.delays_s  # else routes could differ
+        place = own if alike else (cloud.name,)
         like = first.setdefault(id(cloud.device), cloud.name)
         twins[cloud.name] = first.setdefault((id(cloud.device), place), cloud.name), like
     return twins

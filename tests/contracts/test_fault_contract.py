@@ -5,15 +5,16 @@ from dataclasses import dataclass
 
 import pytest
 
-from sim.engine.simulator import Simulator
 from sim.errors import CannotServeError
 from sim.faults import Fault, FaultPlan, RandomFaults
 from sim.plan import Compute, Plan, PlanBuilder, Transfer
 from sim.policies.sharded import Sharded
 from sim.policy import Progress, View
 from sim.runner import Runner
-from sim.trace import CANCELLED, FAILED, FINISHED, LOST, REFUSED
+from sim.trace import CANCELLED, FAILED, FINISHED, LOST, REFUSED, Sink, Trace
 from tests.conftest import At, MakeScenario, Scripted
+from tests.contracts.conftest import About
+from topologies.device import Device
 from topologies.shipped import load
 from workloads.catalogue import model_named
 from workloads.stage import Payload, Request, Stage
@@ -21,11 +22,6 @@ from workloads.workload import Workload
 
 SECOND = Stage("second", 1e12, 0.0)  # a second on the edge and on b, half of one on a
 PARTS = Payload("pixels", (0,), fixed_bytes=1e5)  # 0.1 s on the access link
-
-
-@pytest.fixture(params=[Simulator], ids=["simulator"])
-def runner(request: pytest.FixtureRequest) -> Runner:
-    return request.param()
 
 
 @dataclass(frozen=True)
@@ -44,7 +40,7 @@ class FirstUp:
 
 
 def test_a_crash_loses_what_runs_there_and_the_request_is_planned_again(
-    runner: Runner, make_scenario: MakeScenario
+    runner: Runner, make_scenario: MakeScenario, about: About
 ) -> None:
     faults = FaultPlan((Fault(0.3, "a", "crash"),), detection_s=0.05)
     trace = runner.run(make_scenario(FirstUp(), faults=faults))
@@ -59,19 +55,10 @@ def test_a_crash_loses_what_runs_there_and_the_request_is_planned_again(
         (1, "Compute", FINISHED),
         (1, "Transfer", FINISHED),
     ]
-    assert trace.records[1].end_s == pytest.approx(0.3)
-    assert trace.records[2].queued_s == pytest.approx(0.35)
+    assert trace.records[1].end_s == about(0.3)
+    assert trace.records[2].queued_s == about(0.35)
+    assert trace.records[2].queued_s >= trace.records[1].end_s
     assert [outcome.outcome for outcome in trace.outcomes] == [FINISHED]
-
-
-def test_a_crash_loses_transfers_to_and_from_the_node(
-    runner: Runner, make_scenario: MakeScenario
-) -> None:
-    for moment_s in (0.05, 0.75):  # on the way there, on the way back
-        faults = FaultPlan((Fault(moment_s, "a", "crash"),))
-        trace = runner.run(make_scenario(FirstUp(), faults=faults))
-        assert [r.outcome for r in trace.records if r.attempt == 0][-1] == LOST
-        assert trace.outcomes[0].outcome == FINISHED
 
 
 def test_waiting_work_is_lost_with_its_node(runner: Runner, make_scenario: MakeScenario) -> None:
@@ -122,34 +109,101 @@ def test_a_node_that_leaves_finishes_what_it_has(
     assert {record.outcome for record in trace.records} == {FINISHED}
 
 
-def test_a_slow_node_takes_longer_from_then_on(runner: Runner, make_scenario: MakeScenario) -> None:
+def test_a_slow_node_takes_longer_from_then_on(
+    runner: Runner, make_scenario: MakeScenario, about: About
+) -> None:
     plan = Plan((Compute("a", (SECOND,)),))  # half a second
     faults = FaultPlan((Fault(0.25, "a", "slow", 0.5),))
     trace = runner.run(make_scenario(Scripted((plan,)), faults=faults))
-    assert trace.outcomes[0].latency_s == pytest.approx(0.25 + 0.25 / 0.5)
+    assert trace.outcomes[0].latency_s == about(0.25 + 0.25 / 0.5)
 
 
-def test_an_outage_stalls_and_a_degraded_link_slows(
+def test_a_node_that_hangs_goes_on_where_it_stood(
     runner: Runner, make_scenario: MakeScenario
 ) -> None:
-    plan = Plan((Transfer("edge", "a", Payload("x", fixed_bytes=1e6)),))  # 1.03 s
-    stalled = FaultPlan(
-        (Fault(0.53, "edge->router", "outage"), Fault(1.53, "edge->router", "restore"))
+    plan = Plan((Compute("a", (SECOND, SECOND)),))  # a second
+    faults = FaultPlan((Fault(0.5, "a", "hang"), Fault(1.5, "a", "resume")), silence_s=5.0)
+    trace = runner.run(make_scenario(Scripted((plan,)), arrivals_s=(0.0, 0.7), faults=faults))
+    assert {record.outcome for record in trace.records} == {FINISHED}
+    ends_s = {outcome.request.index: outcome.end_s for outcome in trace.outcomes}
+    assert ends_s == {0: pytest.approx(2.0, abs=0.1), 1: pytest.approx(3.0, abs=0.1)}
+    assert [incident.kind for incident in trace.incidents] == ["hang", "resume"]
+
+
+def test_transfers_of_a_node_that_hangs_wait_for_it(
+    runner: Runner, make_scenario: MakeScenario
+) -> None:
+    plan = Plan(
+        (
+            Transfer("edge", "a", PARTS),
+            Transfer("b", "a", PARTS),
+            Transfer("a", "edge", PARTS),
+            Transfer("edge", "b", PARTS),
+        )
     )
-    trace = runner.run(make_scenario(Scripted((plan,)), faults=stalled))
-    assert trace.outcomes[0].latency_s == pytest.approx(2.03)
-    degraded = FaultPlan((Fault(0.53, "edge->router", "degrade", 0.5),))
-    trace = runner.run(make_scenario(Scripted((plan,)), faults=degraded))
-    assert trace.outcomes[0].latency_s == pytest.approx(0.53 + 1.0)
+    faults = FaultPlan((Fault(0.0, "a", "hang"), Fault(3.0, "a", "resume")), silence_s=9.0)
+    trace = runner.run(make_scenario(Scripted((plan,)), arrivals_s=(0.5,), faults=faults))
+    ends_s = {record.step: record.end_s for record in trace.records}
+    assert min(ends_s[0], ends_s[1], ends_s[2]) >= 2.95
+    assert ends_s[3] < 2.5
+    assert trace.outcomes[0].outcome == FINISHED
 
 
-def test_a_transfer_that_hangs_is_given_up(runner: Runner, make_scenario: MakeScenario) -> None:
-    plan = Plan((Transfer("edge", "a", Payload("x", fixed_bytes=1e6)),))
-    faults = FaultPlan((Fault(0.5, "router->a", "outage"),), timeout_s=2.0, plans=2)
-    trace = runner.run(make_scenario(Scripted((plan,) * 2), faults=faults))
-    assert [record.outcome for record in trace.records] == [LOST, LOST]
-    assert trace.records[0].end_s == pytest.approx(2.0)
-    assert trace.outcomes[0].outcome == FAILED
+def test_a_node_that_is_silent_for_too_long_is_taken_for_dead(
+    runner: Runner, make_scenario: MakeScenario
+) -> None:
+    faults = FaultPlan((Fault(0.3, "a", "hang"), Fault(4.0, "a", "resume")), silence_s=0.5)
+    scenario = make_scenario(FirstUp(), arrivals_s=(0.0, 1.5, 6.0), faults=faults)
+    trace = runner.run(scenario)
+    lost = [record for record in trace.records if record.outcome == LOST]
+    assert [(record.request, type(record.plan.steps[record.step])) for record in lost] == [
+        (0, Compute)
+    ]
+    assert lost[0].end_s == pytest.approx(0.8, abs=0.1)
+    computed = {
+        record.request: step.node
+        for record in trace.records
+        if isinstance(step := record.plan.steps[record.step], Compute)
+        and record.outcome == FINISHED
+    }
+    assert computed == {0: "b", 1: "b", 2: "a"}
+    assert [incident.kind for incident in trace.incidents] == ["hang", "given-up", "resume"]
+
+
+def test_a_node_that_crashes_while_it_hangs_stays_down_until_it_recovers(
+    runner: Runner, make_scenario: MakeScenario
+) -> None:
+    faults = FaultPlan(
+        (
+            Fault(0.3, "a", "hang"),
+            Fault(0.6, "a", "crash"),
+            Fault(1.0, "a", "resume"),
+            Fault(4.0, "a", "recover"),
+        ),
+        silence_s=9.0,
+    )
+    trace = runner.run(make_scenario(FirstUp(), arrivals_s=(0.0, 2.0, 6.0), faults=faults))
+    computes = [s for r in trace.records if isinstance(s := r.plan.steps[r.step], Compute)]
+    assert [step.node for step in computes] == ["a", "b", "b", "a"]
+
+
+def test_faults_are_noted_as_they_strike(runner: Runner, make_scenario: MakeScenario) -> None:
+    faults = FaultPlan(
+        (
+            Fault(0.1, "a", "slow", 0.5),
+            Fault(0.2, "b", "crash"),
+            Fault(99.0, "b", "recover"),
+        )
+    )
+    chunks: list[Trace] = []
+    scenario = make_scenario(Scripted((Plan((Compute("a", (SECOND,)),)),)), faults=faults)
+    trace = runner.run(scenario, sink=Sink(chunks.append))
+    assert [(i.target, i.kind, i.detail) for i in trace.incidents] == [
+        ("a", "slow", "factor 0.5"),
+        ("b", "crash", ""),
+    ]
+    assert [i.at_s for i in trace.incidents] == pytest.approx([0.1, 0.2], abs=0.05)
+    assert not any(chunk.incidents for chunk in chunks)
 
 
 def test_a_redundant_plan_survives_a_crash(runner: Runner, make_scenario: MakeScenario) -> None:
@@ -167,8 +221,8 @@ def test_a_redundant_plan_survives_a_crash(runner: Runner, make_scenario: MakeSc
     assert {r.step: r.outcome for r in trace.records} == {0: LOST, 1: FINISHED, 2: FINISHED}
 
 
-def test_a_loser_that_crashes_unnoticed_is_cancelled(
-    runner: Runner, make_scenario: MakeScenario
+def test_a_loser_that_crashes_is_missed_by_nobody(
+    runner: Runner, make_scenario: MakeScenario, about: About
 ) -> None:
     race = Plan(
         (
@@ -180,12 +234,14 @@ def test_a_loser_that_crashes_unnoticed_is_cancelled(
     faults = FaultPlan((Fault(0.4, "b", "crash"),), detection_s=1.0)
     trace = runner.run(make_scenario(Scripted((race,)), faults=faults))
     crashed = next(record for record in trace.records if record.step == 1)
-    assert crashed.outcome == CANCELLED
-    assert crashed.end_s == pytest.approx(0.4)
+    assert crashed.outcome in (CANCELLED, LOST)  # by whether it was noticed before it lost
+    assert crashed.end_s == about(0.4)
+    assert [outcome.outcome for outcome in trace.outcomes] == [FINISHED]
+    assert trace.outcomes[0].latency_s == about(1.5)
 
 
 def test_a_loser_on_a_node_that_was_down_already_ends_nothing(
-    runner: Runner, make_scenario: MakeScenario
+    runner: Runner, make_scenario: MakeScenario, about: About
 ) -> None:
     race = Plan(
         (
@@ -196,9 +252,18 @@ def test_a_loser_on_a_node_that_was_down_already_ends_nothing(
     )
     faults = FaultPlan((Fault(0.0, "b", "crash"),), detection_s=1.0)
     trace = runner.run(make_scenario(Scripted((race,)), arrivals_s=(0.01,), faults=faults))
-    assert trace.outcomes[0].latency_s == pytest.approx(2.5)
+    assert trace.outcomes[0].latency_s == about(2.5)
     assert len(trace.outcomes) == 1
-    assert {r.step: r.outcome for r in trace.records} == {0: FINISHED, 2: FINISHED}
+    assert {r.step for r in trace.records if r.outcome == FINISHED} == {0, 2}
+
+
+@dataclass(frozen=True)
+class Slow:
+    """Clouds take a second and a half for whatever they do, the edge no time at all."""
+
+    def seconds(self, stage: Stage, device: Device) -> float:
+        del stage
+        return 0.0 if device.name.startswith("jetson") else 1.5
 
 
 @pytest.mark.parametrize("mode", ["exact", "prefix", "deferred", "local-attention", "landmark"])
@@ -211,7 +276,8 @@ def test_sharded_requests_outlive_crashes_and_send_again_only_what_is_missing(
         topology=load("jetson-16-clouds"),
         workload=Workload(model, At((0.0,)), 1),
         origins=("jetson",),
-        faults=FaultPlan((Fault(0.03, "aws-metro-t4", "crash"),)),
+        cost=Slow(),
+        faults=FaultPlan((Fault(0.5, "aws-metro-t4", "crash"),)),
     )
     trace = runner.run(scenario)
     assert trace.outcomes[0].outcome == FINISHED
@@ -227,17 +293,34 @@ def test_a_city_of_random_faults_answers_every_request_once(
     runner: Runner, make_scenario: MakeScenario
 ) -> None:
     topology = load("orin-nano-4-clouds")
+    arrivals = At(tuple(0.1 * index for index in range(60)))
     faults = FaultPlan(
-        random=tuple(RandomFaults(cloud.name, "crash", 3.0, 1.0) for cloud in topology.clouds)
+        random=tuple(RandomFaults(cloud.name, "crash", 0.6, 0.3) for cloud in topology.clouds)
     )
     scenario = make_scenario(
         Sharded("deferred", "round-robin", "int8"),
         topology=topology,
-        workload=Workload(model_named("sam-vit-b"), At(tuple(range(60))), 60),
+        workload=Workload(model_named("sam-vit-b"), arrivals, 60),
         origins=("orin-nano",),
         faults=faults,
     )
-    trace, again = runner.run(scenario), runner.run(scenario)
+    trace = runner.run(scenario)
     assert sorted(outcome.request.index for outcome in trace.outcomes) == list(range(60))
     assert LOST in {record.outcome for record in trace.records}
-    assert [o[1:] for o in trace.outcomes] == [o[1:] for o in again.outcomes]
+
+
+@pytest.mark.parametrize("detection_s", [0.05, 5.0])
+def test_patience_ends_a_request_whose_loss_nobody_has_noticed(
+    runner: Runner, make_scenario: MakeScenario, detection_s: float
+) -> None:
+    """On a node that crashed under it, and on one that was down before; each ends once."""
+    faults = FaultPlan((Fault(0.2, "a", "crash"),), detection_s=detection_s)
+    plan = Plan((Compute("a", (SECOND,)), Compute("b", (SECOND, SECOND, SECOND))))
+    scenario = make_scenario(
+        Scripted((plan,) * 99), arrivals_s=(0.0, 0.5), faults=faults, patience_s=1.0
+    )
+    trace = runner.run(scenario)
+    assert [(o.request.index, o.outcome, o.reason) for o in trace.outcomes] == [
+        (0, FAILED, "not answered within 1 s"),
+        (1, FAILED, "not answered within 1 s"),
+    ]

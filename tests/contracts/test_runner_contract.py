@@ -4,12 +4,13 @@ from collections import Counter
 
 import pytest
 
-from sim.engine.simulator import Simulator
 from sim.plan import Compute, Plan, Transfer
 from sim.runner import Runner
-from sim.trace import CANCELLED, FINISHED
-from tests.conftest import MakeScenario, Scripted
+from sim.trace import CANCELLED, FAILED, FINISHED
+from tests.conftest import MakeScenario, Scripted, TwoParts
+from workloads.arrivals import Closed
 from workloads.stage import Payload, Stage
+from workloads.workload import Workload
 
 SECOND = Stage("second", 1e12, 0.0)  # a second on the edge and on b, half of one on a
 PARTS = Payload("pixels", (0,), fixed_bytes=1e5)
@@ -26,11 +27,6 @@ FORK_JOIN = Plan(
         Compute("edge", (SECOND,), (5, 6)),
     )
 )
-
-
-@pytest.fixture(params=[Simulator], ids=["simulator"])
-def runner(request: pytest.FixtureRequest) -> Runner:
-    return request.param()
 
 
 def test_every_request_ends_once(runner: Runner, make_scenario: MakeScenario) -> None:
@@ -79,6 +75,48 @@ def test_a_request_is_planned_again_until_a_plan_completes_it(
     assert len(trace.outcomes) == 1
 
 
+def test_a_client_of_a_closed_loop_asks_again_when_it_has_its_answer(
+    runner: Runner, make_scenario: MakeScenario
+) -> None:
+    workload = Workload(TwoParts(), Closed(2, think_s=0.5), 5)
+    plan = Plan((Compute("edge", (SECOND,)),))
+    trace = runner.run(make_scenario(Scripted((plan,)), workload=workload))
+    assert sorted(outcome.request.index for outcome in trace.outcomes) == list(range(5))
+    ends_s = sorted(outcome.end_s for outcome in trace.outcomes)
+    assert ends_s == pytest.approx([1.0, 2.0, 3.0, 4.0, 5.0], abs=0.3)
+    arrivals_s = sorted(outcome.request.arrival_s for outcome in trace.outcomes)
+    asked_s = [0.0, 0.0, *(end_s + 0.5 for end_s in ends_s[:3])]
+    assert arrivals_s == pytest.approx(asked_s, abs=0.05)
+
+
+def test_a_request_that_is_not_answered_in_time_is_given_up(
+    runner: Runner, make_scenario: MakeScenario
+) -> None:
+    slow = Plan((Compute("a", (SECOND, SECOND, SECOND)), Compute("edge", (SECOND,), (0,))))
+    scenario = make_scenario(Scripted((slow,)), arrivals_s=(0.0, 0.1), patience_s=1.0)
+    trace = runner.run(scenario)
+    assert [(o.request.index, o.outcome, o.reason) for o in trace.outcomes] == [
+        (0, FAILED, "not answered within 1 s"),
+        (1, FAILED, "not answered within 1 s"),
+    ]
+    ends_s = [outcome.end_s for outcome in trace.outcomes]
+    assert ends_s == pytest.approx([1.0, 1.1], abs=0.1)
+    assert [(r.request, r.step, r.outcome) for r in trace.records] == [
+        (0, 0, CANCELLED),
+        (1, 0, CANCELLED),
+    ]
+    assert trace.busy_s["a"] == pytest.approx(1.1, abs=0.1)
+
+
+def test_patience_takes_nothing_from_a_request_that_is_answered(
+    runner: Runner, make_scenario: MakeScenario
+) -> None:
+    scenario = make_scenario(Scripted((FORK_JOIN,)), arrivals_s=(0.0, 0.5), patience_s=60.0)
+    trace = runner.run(scenario)
+    assert {outcome.outcome for outcome in trace.outcomes} == {FINISHED}
+    assert trace.end_s < 20
+
+
 def test_the_first_of_two_cancels_the_other(runner: Runner, make_scenario: MakeScenario) -> None:
     race = Plan(
         (
@@ -96,7 +134,7 @@ def test_the_first_of_two_cancels_the_other(runner: Runner, make_scenario: MakeS
 
 
 def test_a_cancelled_transfer_frees_the_link(runner: Runner, make_scenario: MakeScenario) -> None:
-    large = Payload("pixels", (0,), fixed_bytes=1e8)
+    large = Payload("pixels", (0,), fixed_bytes=5e7)
     race = Plan(
         (
             Transfer("edge", "a", PARTS),
@@ -107,7 +145,7 @@ def test_a_cancelled_transfer_frees_the_link(runner: Runner, make_scenario: Make
     trace = runner.run(make_scenario(Scripted((race,))))
     outcomes = {record.step: record.outcome for record in trace.records}
     assert outcomes == {0: FINISHED, 1: CANCELLED, 2: FINISHED}
-    assert trace.end_s < 10  # the large one alone would take 100 s
+    assert trace.end_s < 10  # the large one alone would take 50 s
 
 
 def test_a_step_that_nobody_needs_any_more_never_starts(

@@ -2,7 +2,6 @@
 
 import pytest
 
-from sim.engine.simulator import Simulator
 from sim.errors import PlanError, PolicyError
 from sim.plan import Compute, Plan, Transfer
 from sim.runner import Runner
@@ -11,11 +10,6 @@ from topologies.errors import TopologyError
 from workloads.stage import Payload, Stage
 
 STAGE = Stage("s", 1e9, 0.0)
-
-
-@pytest.fixture(params=[Simulator], ids=["simulator"])
-def runner(request: pytest.FixtureRequest) -> Runner:
-    return request.param()
 
 
 def test_a_node_that_is_not_there(runner: Runner, make_scenario: MakeScenario) -> None:

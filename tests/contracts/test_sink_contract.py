@@ -9,18 +9,14 @@ from sim.runner import Runner
 from sim.tables import Tables
 from sim.trace import Sink, Trace
 from tests.conftest import MakeScenario, Scripted
+from tests.contracts.conftest import About
 from workloads.stage import Payload, Stage
 
-SECOND = Stage("second", 1e12, 0.0)
+TENTH = Stage("tenth", 1e11, 0.0)  # of a second on b
 PARTS = Payload("pixels", (0,), fixed_bytes=1e5)
-FIRST = Plan((Transfer("edge", "b", PARTS), Compute("b", (SECOND,), (0,))), completes=False)
-LAST = Plan((Compute("a", (SECOND,)), Transfer("a", "edge", PARTS, after=(0,))))
-ARRIVALS_S = tuple(0.3 * index for index in range(20))
-
-
-@pytest.fixture(params=[Simulator], ids=["simulator"])
-def runner(request: pytest.FixtureRequest) -> Runner:
-    return request.param()
+FIRST = Plan((Transfer("edge", "b", PARTS), Compute("b", (TENTH,), (0,))), completes=False)
+LAST = Plan((Compute("a", (TENTH,)), Transfer("a", "edge", PARTS, after=(0,))))
+ARRIVALS_S = tuple(0.03 * index for index in range(20))
 
 
 def streamed(runner: Runner, make_scenario: MakeScenario, steps: int) -> tuple[list[Trace], Trace]:
@@ -52,17 +48,27 @@ def test_tables_of_chunks_are_those_of_the_whole(
     for name in ("steps", "requests", "exposure"):
         together = pd.concat([getattr(piece, name)() for piece in pieces], ignore_index=True)
         expected = getattr(whole, name)()
-        pd.testing.assert_frame_equal(
-            together.astype(expected.dtypes), expected, check_categorical=False, check_exact=True
-        )
+        together = together.astype(expected.dtypes)
+        if not isinstance(runner, Simulator):  # no two runs take the same time
+            together, expected = timeless(together), timeless(expected)
+        pd.testing.assert_frame_equal(together, expected, check_categorical=False, check_exact=True)
+
+
+def timeless(table: pd.DataFrame) -> pd.DataFrame:
+    """Leave out what follows from measured times, and the order that they make."""
+    measured = [
+        name for name in table.select_dtypes("float") if name not in ("bytes", "flops", "pixels")
+    ]
+    kept = table.drop(columns=[*measured, *({"critical"} & set(table.columns))])
+    return kept.sort_values(list(kept.columns), ignore_index=True)
 
 
 def test_the_trace_of_a_run_with_a_sink_keeps_the_books_only(
-    runner: Runner, make_scenario: MakeScenario
+    runner: Runner, make_scenario: MakeScenario, about: About
 ) -> None:
     chunks, trace = streamed(runner, make_scenario, 7)
     assert trace.records == trace.outcomes == []
-    assert trace.busy_s["b"] == pytest.approx(20.0)
+    assert trace.busy_s["b"] == about(2.0)
     assert trace.end_s > 0
     assert sum(trace.carried_bytes) > 0
     assert not any(chunk.busy_s or chunk.carried_bytes for chunk in chunks)

@@ -443,6 +443,7 @@ def test_simulate_writes_a_whole_result_folder(tessera: Program, tmp_path: Path)
     assert str(out) in ran.out
     assert sorted(path.name for path in out.iterdir()) == [
         "exposure.parquet",
+        "incidents.parquet",
         "links.parquet",
         "manifest.json",
         "nodes.parquet",

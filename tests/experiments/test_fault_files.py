@@ -11,6 +11,7 @@ FAULTS = """\
 detection: 20ms
 timeout: 4s
 plans: 3
+silence: 2s
 schedule:
   - {at: 10s, node: aws-t4, fault: crash}
   - {at: 12s, link: orin-nano->isp, fault: degrade, factor: 0.5}
@@ -28,6 +29,7 @@ def test_a_file_of_faults_says_what_goes_wrong(tmp_path: Path) -> None:
     file.write_text(FAULTS)
     faults = load("orin-nano-4-clouds", with_faults(str(file))).faults
     assert (faults.detection_s, faults.timeout_s, faults.plans) == (0.02, 4.0, 3)
+    assert faults.silence_s == 2.0
     assert faults.schedule == (
         Fault(10.0, "aws-t4", "crash"),
         Fault(12.0, "orin-nano->isp", "degrade", 0.5),

@@ -14,7 +14,8 @@ from experiments.scenarios.document import ScenarioDocument
 from experiments.scenarios.loader import read_scenario
 from sim.engine.simulator import Simulator
 from sim.errors import ScenarioError
-from sim.ledger import LINK_COLUMNS, NODE_COLUMNS, TOTALS, Ledger
+from sim.faults import Fault, FaultPlan
+from sim.ledger import INCIDENT_COLUMNS, LINK_COLUMNS, NODE_COLUMNS, TOTALS, Ledger
 from sim.plan import Compute, Plan, Transfer
 from sim.tables import EXPOSURE_COLUMNS, REQUEST_COLUMNS, STEP_COLUMNS, Tables
 from sim.trace import Sink, Trace
@@ -38,6 +39,7 @@ COLUMNS = {
     "exposure": EXPOSURE_COLUMNS,
     "nodes": NODE_COLUMNS,
     "links": LINK_COLUMNS,
+    "incidents": INCIDENT_COLUMNS,
 }
 
 
@@ -152,6 +154,38 @@ def test_the_manifest_adds_up_per_policy(tmp_path: Path, make_scenario: MakeScen
         assert drawn_j == pytest.approx(caused_j[policy], rel=1e-9)
 
 
+def test_incidents_have_a_row_each_and_none_is_a_table_all_the_same(
+    tmp_path: Path, make_scenario: MakeScenario
+) -> None:
+    folder = written(tmp_path / "quiet", make_scenario)
+    assert pq.read_table(folder / "incidents.parquet").num_rows == 0
+    faults = FaultPlan((Fault(0.1, "b", "slow", 0.5), Fault(0.2, "b", "leave")))
+    scenario = make_scenario(Scripted((SEEN,)), faults=faults)
+    trace = Simulator().run(scenario)
+    with ResultFolder(tmp_path / "troubled") as results:
+        results.add("seen", 0, Tables(trace))
+        results.add_books("seen", Ledger(scenario.topology), trace)
+        results.complete("test", {}, ["seen"])
+    rows = pq.read_table(tmp_path / "troubled" / "incidents.parquet").to_pylist()
+    common = {"replication": 0, "target": "b", "world": "sim", "policy": "seen"}
+    assert rows == [
+        {"at_s": 0.1, "kind": "slow", "detail": "factor 0.5", **common},
+        {"at_s": 0.2, "kind": "leave", "detail": "", **common},
+    ]
+
+
+def test_the_manifest_names_the_worlds_that_results_came_from(
+    tmp_path: Path, make_scenario: MakeScenario
+) -> None:
+    scenario = make_scenario(Scripted((SEEN,)))
+    trace = Simulator().run(scenario)
+    trace.world = "real"
+    with ResultFolder(tmp_path / "results") as folder:
+        folder.add("seen", 0, Tables(trace))
+        folder.complete("test", {}, ["seen"])
+    assert json.loads((tmp_path / "results" / "manifest.json").read_text())["world"] == "real"
+
+
 @pytest.mark.parametrize("steps", [1, 7, 40, 10_000])
 def test_the_size_of_chunks_changes_nothing(
     tmp_path: Path, make_scenario: MakeScenario, steps: int
@@ -165,7 +199,7 @@ def test_the_size_of_chunks_changes_nothing(
             pq.read_table(tmp_path / folder / f"{name}.parquet") for folder in ("one", "other")
         )
         assert one.equals(other)
-        assert one.num_rows > 0
+        assert one.num_rows > 0 or name == "incidents"
     one, other = ((tmp_path / folder / "timeline.json").read_bytes() for folder in ("one", "other"))
     assert one == other
 

@@ -21,7 +21,7 @@ from tests.conftest import At, MakeScenario, Scripted, TwoParts, device, small_t
 from topologies.schedules import Schedule
 from topologies.serving import Autoscale, Serving
 from topologies.topology import Link, Node, Topology
-from workloads.arrivals import Poisson
+from workloads.arrivals import Closed, Poisson
 from workloads.stage import Payload, Request, Stage
 from workloads.workload import Workload
 
@@ -213,6 +213,14 @@ def test_a_few_requests_say_nothing(
     assert not found
     assert isnan(found.load)
     assert isnan(found.growth)
+
+
+def test_a_closed_loop_is_never_saturated(make_scenario: MakeScenario) -> None:
+    """Six clients keep one device busy throughout: it is offered no more than it can do."""
+    scenario = make_scenario(Scripted((HOME,)), workload=Workload(TwoParts(), Closed(6), 200))
+    found = run_campaign(scenario, Simulator()).saturation
+    assert not found
+    assert (found.busiest, found.load) == ("edge", pytest.approx(1.0, rel=0.05))
 
 
 def test_requests_that_all_come_at_once_have_no_rate(make_scenario: MakeScenario) -> None:

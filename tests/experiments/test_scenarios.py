@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -21,9 +22,10 @@ from sim.errors import PolicyError, ScenarioError
 from sim.policies.chain import Local, Offload
 from tests.conftest import small_topology
 from tests.experiments.conftest import SCENARIO, ScenarioFile
+from topologies.documents import DocumentError
 from topologies.errors import TopologyError
 from topologies.files import write_topology
-from workloads.arrivals import Bursts, Camera, Poisson
+from workloads.arrivals import Bursts, Camera, Closed, Poisson
 from workloads.replay import Replay
 
 
@@ -110,6 +112,7 @@ def test_replayed_arrivals_are_found_beside_the_scenario(
             "{kind: bursts, low_per_s: 0, high_per_s: 4, mean_low: 10s, mean_high: 500ms}",
             Bursts(0.0, 4.0, 10.0, 0.5),
         ),
+        ("{kind: closed, clients: 2, think: 100ms}", Closed(2, 0.1)),
     ],
 )
 def test_each_kind_of_arrivals_is_what_it_says(
@@ -130,6 +133,13 @@ def test_a_scenario_is_what_its_file_says(scenario_file: ScenarioFile) -> None:
     assert scenario.deadline_s == pytest.approx(0.9)
     assert (scenario.seed, scenario.replications, scenario.warm_up) == (7, 2, 2)
     assert scenario.view_age_s == 0.0
+    assert scenario.patience_s == inf
+
+
+def test_patience_is_a_duration(scenario_file: ScenarioFile) -> None:
+    assert load(str(scenario_file()), ["patience=10s"]).patience_s == 10.0
+    with pytest.raises(DocumentError, match="patience: 10 has no unit"):
+        load(str(scenario_file()), ["patience=10"])
 
 
 def test_a_scenario_may_be_json(scenario_file: ScenarioFile, tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ def test_what_slows_a_node_is_undone_at_full_speed() -> None:
         (lambda: FaultPlan(detection_s=-1.0), "detection must be at least 0"),
         (lambda: FaultPlan(timeout_s=0.0), "timeout above 0"),
         (lambda: FaultPlan(plans=0), "plans at least 1"),
+        (lambda: FaultPlan(silence_s=0.0), "silence must be above 0"),
     ],
 )
 def test_an_impossible_fault_is_named(make, words) -> None:

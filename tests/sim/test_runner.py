@@ -17,6 +17,7 @@ from workloads.workload import Workload
         ({"replications": 0}, "replications: run at least one"),
         ({"warm_up": 1}, "warm_up: leave some of the 1 requests"),
         ({"view_age_s": -1.0}, "view_age: give a duration"),
+        ({"patience_s": 0.0}, "patience: give a positive duration"),
         ({"origins": ("a",)}, "node 'a' is not trusted"),
     ],
 )

@@ -5,6 +5,7 @@ from typing import Any
 
 import networkx
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -29,6 +30,7 @@ names = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "Zs"]), 
 )
 finite = st.floats(0, 1e6)
 rates = st.floats(min_value=1, max_value=1e12)
+counts = st.integers(0, 10**9)
 
 
 @st.composite
@@ -43,7 +45,9 @@ def topologies(draw: st.DrawFn) -> Topology:
                           draw(finite)))  # fmt: skip
     links = [
         Link(nodes[draw(st.integers(0, number - 1))].name, node.name, draw(rates), draw(finite),
-             draw(st.none() | rates), draw(finite), draw(st.none() | finite))
+             draw(st.none() | rates), draw(finite), draw(st.none() | finite),
+             message_bytes=draw(counts), back_message_bytes=draw(st.none() | counts),
+             coding_bytes=draw(counts), back_coding_bytes=draw(st.none() | counts))
         for number, node in enumerate(nodes) if number
     ]  # fmt: skip
     turned = [draw(st.sampled_from([x, replace(x, source=x.target, target=x.source)]))
@@ -79,6 +83,13 @@ def test_yaml_names_devices_and_gives_units(tmp_path: Path) -> None:
     assert "device: jetson-orin-nano-8gb\n" in text
     assert "rate: 100Mbit/s\n" in text
     assert "trusted:" not in text
+
+
+def test_messages_are_given_as_sizes() -> None:
+    link = "{source: a, target: b, rate: 1Mbit/s, delay: 0s, message: 1KiB, back_message: 0B}"
+    nodes = "[{name: a, role: edge, device: t4}, {name: b, role: router}]"
+    made = topology_from(yaml.safe_load(f"{{name: t, nodes: {nodes}, links: [{link}]}}"), "t.yaml")
+    assert (made.links[0].message_bytes, made.links[0].back_message_bytes) == (1024, 0)
 
 
 def test_json_is_networkx_node_link_data(tmp_path: Path) -> None:

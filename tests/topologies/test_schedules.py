@@ -207,7 +207,7 @@ def test_every_format_holds_all_of_a_link(tmp_path, suffix, options):
 
 
 def test_networkx_reads_the_node_link_file_of_a_scheduled_link(tmp_path):
-    import json  # noqa: PLC0415 - of this test alone
+    import json
 
     write_topology(two(**EVERYTHING), tmp_path / "two.json")
     data = json.loads((tmp_path / "two.json").read_text())

@@ -130,6 +130,8 @@ def test_a_wrong_file_is_refused(serving: object, message: str) -> None:
         (lambda: MemoryLimit(0), "memory.limit_bytes is 0; it must be above 0"),
         (lambda: MemoryLimit(working=1.5), "memory.working is 1.5; it must be between 0 and 1"),
         (lambda: ColdStart(0.0), "cold_start.rate_bytes_per_s is 0.0; it must be above 0"),
+        (ColdStart, "cold_start: give either a rate or a source"),
+        (lambda: ColdStart(1e9, "a"), "cold_start: give either a rate or a source"),
         (NoiseModel, "noise: give either cv above 0, or factors, or a table"),
         (lambda: NoiseModel(cv=0.1, factors=(1.0,)), "noise: give either cv above 0, or "),
         (lambda: NoiseModel(cv=-0.1), "noise.cv is -0.1; it must be finite and at least 0"),
@@ -147,6 +149,21 @@ def test_figures_out_of_range_are_refused(make: Any, message: str) -> None:
     with pytest.raises(TopologyError) as caught:
         make()
     assert str(caught.value).startswith(f"serving: {message}")
+
+
+def test_weights_may_come_from_another_node_of_the_topology() -> None:
+    nodes = [
+        {"name": "c", "role": "cloud", "device": "t4", "serving": {"cold_start": {"source": "s"}}},
+        {"name": "s", "role": "router"},
+    ]
+    link = {"source": "c", "target": "s", "rate": "1Gbit/s", "delay": "1ms"}
+    topology = topology_from({"name": "t", "nodes": nodes, "links": [link]}, "t")
+    assert topology.node("c").serving.cold_start == ColdStart(source="s")
+    assert topology_from(plain(topology), "t") == topology
+    for wrong in ("c", "store"):
+        nodes[0]["serving"] = {"cold_start": {"source": wrong}}
+        with pytest.raises(TopologyError, match=f"cold_start.source '{wrong}' is no other node"):
+            topology_from({"name": "t", "nodes": nodes, "links": [link]}, "t")
 
 
 def test_only_a_device_serves() -> None:

@@ -20,6 +20,8 @@ def test_these_topologies_are_shipped() -> None:
         "metro-200",
         "orin-nano-4-clouds",
         "phone-lte-edge-clouds",
+        "small-sam",
+        "small-sam-16",
         "wearable-jetson-16-clouds",
     )
 

@@ -74,6 +74,9 @@ def test_a_wrong_node_is_refused(fields: dict[str, Any], message: str) -> None:
          "link a->b: energy_j_per_bit is -1.0; it must be finite and at least 0"),
         ({"back_energy_j_per_bit": -1.0},
          "link a->b: back_energy_j_per_bit is -1.0; it must be finite and at least 0"),
+        ({"message_bytes": -1}, "link a->b: message_bytes is -1; it must be finite and at least 0"),
+        ({"back_message_bytes": -1},
+         "link a->b: back_message_bytes is -1; it must be finite and at least 0"),
     ],
 )  # fmt: skip
 def test_a_wrong_link_is_refused(fields: dict[str, Any], message: str) -> None:
@@ -99,6 +102,17 @@ def test_a_wrong_link_is_refused(fields: dict[str, Any], message: str) -> None:
 )  # fmt: skip
 def test_parts_that_do_not_fit_are_refused(nodes: Any, links: Any, message: str) -> None:
     assert refusal(Topology, "t", nodes, links) == f"topology 't': {message}"
+
+
+def test_messages_back_cost_what_those_there_do_unless_said() -> None:
+    same = Link("a", "b", 1e6, 0.0, message_bytes=700)
+    other = replace(same, back_message_bytes=0)
+    assert [same.message_bytes_of(back=back) for back in (False, True)] == [700, 700]
+    assert [other.message_bytes_of(back=back) for back in (False, True)] == [700, 0]
+    coded = replace(same, coding_bytes=50)
+    other = replace(coded, back_coding_bytes=0)
+    assert [coded.coding_bytes_of(back=back) for back in (False, True)] == [50, 50]
+    assert [other.coding_bytes_of(back=back) for back in (False, True)] == [50, 0]
 
 
 def test_a_link_becomes_two_channels_with_rates_of_their_own() -> None:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from workloads.arrivals import Bursts, Camera, Poisson
+from workloads.arrivals import Bursts, Camera, Closed, Poisson
 from workloads.errors import WorkloadError
 from workloads.replay import Replay
 
@@ -77,12 +77,22 @@ def test_a_staggered_camera_starts_within_one_period():
         (lambda: Bursts(1, 0, 1, 1), "bursts.high_per_s: 0; give a positive"),
         (lambda: Bursts(1, 2, 0, 1), "bursts.mean_low_s: 0; give a positive"),
         (lambda: Bursts(1, 2, 1, float("inf")), "bursts.mean_high_s: inf; give a positive"),
+        (lambda: Closed(0), "closed.clients: 0; give at least 1"),
+        (lambda: Closed(1, -1), "closed.think_s: -1; give a finite time from 0 on"),
         (lambda: Bursts(3, 2, 1, 1), "bursts.low_per_s: 3; give at least 0 and at most high_per_s"),
     ],
 )
 def test_impossible_processes_are_refused(make, message):
     with pytest.raises(WorkloadError, match=message):
         make()
+
+
+def test_of_a_closed_loop_only_the_first_times_are_known():
+    loop = Closed(3, think_s=1.0)
+    assert loop.times(np.random.default_rng(0), 5).tolist() == [0, 0, 0]
+    assert loop.times(np.random.default_rng(0), 2).tolist() == [0, 0]
+    assert loop.mean_rate_per_s is None
+    assert loop.staggered(np.random.default_rng(0)) is loop
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from workloads.arrivals import Bursts, Camera, Poisson
+from workloads.arrivals import Bursts, Camera, Closed, Poisson
 from workloads.catalogue import model_named
 from workloads.errors import WorkloadError
 from workloads.replay import Replay
@@ -89,3 +89,10 @@ def test_impossible_workloads_are_refused():
     for origins in ([], ["a", "a"]):
         with pytest.raises(WorkloadError, match=r"origins: .*give at least one name"):
             drawn(Poisson(1), 3, origins=origins)
+
+
+def test_a_closed_loop_begins_with_one_request_per_client_in_turns_by_origin():
+    requests = drawn(Closed(2), 300)
+    assert [request.origin for request in requests] == ORIGINS * 2
+    assert {request.arrival_s for request in requests} == {0.0}
+    assert len(drawn(Closed(2), 7)) == 7

@@ -11,6 +11,7 @@ from sim.engine.clock import Clock
 from sim.engine.servers.autoscaling import Autoscaler, Scaling
 from sim.engine.servers.background import Background
 from sim.engine.servers.batching import Batcher
+from sim.engine.servers.fetching import Carrier, Fetcher
 from sim.engine.servers.fifo import Fifo
 from sim.engine.servers.memory import Memory, need_bytes
 from sim.engine.servers.noise import Empirical, Lognormal, Noise
@@ -28,19 +29,27 @@ Generators = Callable[[str], np.random.Generator]
 """A random source per purpose, each its own, so that none disturbs another."""
 
 
-def server_for(node: Node, device: Device, clock: Clock, generators: Generators) -> Server:
+Carriers = Callable[[str, str], Carrier]
+"""What carries weights to a node, the first, from another."""
+
+
+def server_for(
+    node: Node, device: Device, clock: Clock, generators: Generators, carriers: Carriers
+) -> Server:
     """Return the server that ``node`` with ``device`` is; other tenants and scaling at work."""
     serving = node.serving
     if serving == IN_ORDER:
         return Fifo(clock, device.slots)
     limit = inf if serving.limit is None else serving.limit
+    memory = _memory(serving, device)
+    source = serving.cold_start.source if serving.cold_start else ""
     pool = Pool(
         clock,
         device.slots,
         serving.discipline,
         interference=serving.interference,
-        memory=_memory(serving, device),
-        limit=inf if serving.batch else limit,
+        memory=memory,
+        limit=inf if serving.batch or source else limit,
         noise=_noise(serving.noise, generators, node.name),
     )
     if serving.autoscale is not None:
@@ -51,14 +60,19 @@ def server_for(node: Node, device: Device, clock: Clock, generators: Generators)
         others = serving.background
         generator = generators(f"background of {node.name}")
         Background(clock, pool, others.utilisation, others.service_s, others.priority, generator)
-    return Batcher(clock, pool, serving.batch.wait_s, limit) if serving.batch else pool
+    server: Server = pool
+    if serving.batch:
+        server = Batcher(clock, pool, serving.batch.wait_s, inf if source else limit)
+    if source and memory is not None:
+        server = Fetcher(clock, server, memory, carriers(node.name, source), limit)
+    return server
 
 
 def _memory(serving: Serving, device: Device) -> Memory | None:
     if serving.memory is None and serving.cold_start is None:
         return None
-    load = inf if serving.cold_start is None else serving.cold_start.rate_bytes_per_s
-    return Memory(_limit_bytes(serving, device), load)
+    rate = serving.cold_start.rate_bytes_per_s if serving.cold_start else None
+    return Memory(_limit_bytes(serving, device), inf if rate is None else rate)
 
 
 def _limit_bytes(serving: Serving, device: Device) -> float:

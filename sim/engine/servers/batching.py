@@ -149,6 +149,14 @@ class Batcher(Server):
         """Come up again; see `Server.recover`."""
         self._pool.recover()
 
+    def hang(self) -> None:
+        """Stand still; see `Server.hang`."""
+        self._pool.hang()
+
+    def resume(self) -> None:
+        """Go on; see `Server.resume`."""
+        self._pool.resume()
+
     def set_speed(self, factor: float) -> None:
         """Serve at ``factor`` times full speed from now on; see `Server.set_speed`."""
         self._pool.set_speed(factor)

@@ -42,6 +42,17 @@ class Memory:
                 f"{self._limit_bytes:.0f}; split it"
             )
 
+    def holds(self, name: str) -> bool:
+        """Whether these weights are resident."""
+        return name in self._resident
+
+    def place(self, name: str, size_bytes: float) -> None:
+        """Make weights resident that were brought here, if others may go for them."""
+        if name not in self._resident and self._make_room({name}, size_bytes):
+            self._resident[name] = size_bytes
+            self._resident_bytes += size_bytes
+            self._loaded_at_s[name] = 0.0
+
     def admit(self, job: Job, now_s: float) -> float:
         """Take what ``job`` needs and return the seconds until it is loaded, or -1 if no room.
 
@@ -49,7 +60,8 @@ class Memory:
         """
         missing = [(name, size) for name, size in job.weights if name not in self._resident]
         missing_bytes = sum((size for _, size in missing), 0.0)
-        if not self._make_room(job, missing_bytes + job.working_bytes):
+        needed = {name for name, _ in job.weights}
+        if not self._make_room(needed, missing_bytes + job.working_bytes):
             return -1.0
         loaded_at_s = now_s + missing_bytes / self._load_bytes_per_s
         for name, size in missing:
@@ -76,10 +88,9 @@ class Memory:
         self._resident_bytes = 0.0
         self._working_bytes = 0.0
 
-    def _make_room(self, job: Job, bytes_: float) -> bool:
+    def _make_room(self, needed: set[str], bytes_: float) -> bool:
         """Evict the least recently used weights until ``bytes_`` are free; evict none in vain."""
         short_bytes = self.used_bytes + bytes_ - self._limit_bytes
-        needed = {name for name, _ in job.weights}
         evicted = []
         for name, size in self._resident.items():
             if short_bytes <= 0.0:

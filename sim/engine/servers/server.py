@@ -4,9 +4,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
+
+_NEVER_YET: Final = float("nan")
 
 Weights = tuple[tuple[str, float], ...]
 """Sets of weights that a job needs resident: name and bytes of each."""
@@ -38,8 +40,8 @@ class Turn:
 
     ``queued_s`` is when it was submitted, ``start_s`` when its service began (NaN until then),
     ``end_s`` when it ended or, where that is known in advance, will end. ``held_s`` is the
-    slot-seconds it took, its share where slots are shared; these add up to the server's
-    ``busy_s`` over all turns that have ended.
+    slot-seconds it took, its share where slots are shared, and while the server hung too; these
+    add up to the server's ``busy_s`` over all turns that have ended.
     """
 
     __slots__ = ("argument", "done", "end_s", "held_s", "job", "queued_s", "start_s", "ticket")
@@ -49,8 +51,8 @@ class Turn:
     ) -> None:
         self.queued_s = queued_s
         self.job = job
-        self.start_s = float("nan")
-        self.end_s = float("nan")
+        self.start_s = _NEVER_YET
+        self.end_s = _NEVER_YET
         self.held_s = 0.0
         self.done = done
         self.argument = argument
@@ -89,6 +91,14 @@ class Server(ABC):
     @abstractmethod
     def recover(self) -> None:
         """Come up again, empty and cold, at the speed last set."""
+
+    @abstractmethod
+    def hang(self) -> None:
+        """Stand still: jobs in service keep their slots, but none progresses and none begins."""
+
+    @abstractmethod
+    def resume(self) -> None:
+        """Go on where it stood when it began to `hang`; nothing happens where it does not."""
 
     @abstractmethod
     def set_speed(self, factor: float) -> None:

@@ -250,6 +250,41 @@ def test_an_outage_stalls_a_connection_and_it_ends_afterwards():
     assert wire.arrived_s["there"] == pytest.approx(5.56, abs=0.1)
 
 
+@pytest.mark.parametrize("congestion", ["cubic", "bbr"])
+@pytest.mark.parametrize("moment_s", [0.01, 0.045, 0.07, 0.1, 0.15, 0.3])
+def test_a_stalled_connection_goes_on_where_it_stood(moment_s, congestion):
+    calm, stalled = Wire(congestion=congestion), Wire(congestion=congestion)
+    calm.send("one", 4e6)
+    calm.send("two", 1e5)
+    calm.clock.run()
+    one = stalled.send("one", 4e6)
+    two = stalled.send("two", 1e5)
+    stalled.clock.run(until=moment_s)
+    left_bytes = stalled.transport.left_bytes(one)
+    stalled.transport.stall(two)
+    stalled.transport.stall(one)
+    stalled.clock.run(until=moment_s + 2.0)
+    assert stalled.transport.left_bytes(one) == pytest.approx(left_bytes, abs=1e-3)
+    stalled.transport.release(one)
+    stalled.transport.release(two)
+    stalled.clock.run()
+    for name, calm_s in calm.arrived_s.items():
+        assert stalled.arrived_s[name] == pytest.approx(calm_s + 2.0, abs=1e-9)
+    assert stalled.transport.carried_bytes[0] == pytest.approx(4.1e6)
+
+
+def test_a_connection_that_has_nothing_left_to_send_is_stalled_no_more():
+    wire = Wire()
+    stalled = wire.send("stalled", 1e6)
+    wire.clock.run(until=0.1)
+    wire.transport.stall(stalled)
+    wire.clock.run(until=0.5)
+    assert wire.transport.cancel(stalled)
+    wire.send("next", 1e4)
+    wire.clock.run()
+    assert list(wire.arrived_s) == ["next"]
+
+
 def test_a_cancelled_transfer_makes_way_for_the_next():
     wire = Wire()
     stopped = wire.send("stopped", 1e9)

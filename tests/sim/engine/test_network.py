@@ -317,7 +317,7 @@ def test_cancelled_flows_leave_no_clutter():
         first, second = (world.start("never", (0,), 1e6) for _ in range(2))
         world.network.cancel(second)
         world.network.cancel(first)
-    bundle = world.network._bundles[(0,)]
+    bundle = world.network._by_route[(0,)]
     assert len(bundle.heap) < 100
     assert len(bundle.bottleneck.heap) < 100
     world.clock.run(until=1.0)

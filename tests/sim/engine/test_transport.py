@@ -134,6 +134,25 @@ def test_faults_and_schedules_compose():
     assert world.transport.channel_bits_per_s == (80.0, 80.0)
 
 
+def test_a_stalled_transfer_leaves_the_link_to_others_and_goes_on_where_it_stood():
+    world = Arrivals(link(10.0, 1.0))
+    stalled = world.send("stalled", "a", "b", 100.0)
+    world.at(3.0, world.transport.stall, stalled)  # 20 bytes are through
+    world.at(4.0, world.send, "other", "a", "b", 50.0)
+    world.at(7.5, lambda: world.update(left=world.transport.left_bytes(stalled)))
+    world.at(20.0, world.transport.release, stalled)
+    assert world.run() == {"left": 80.0, "other": 10.0, "stalled": 28.0}
+    assert world.transport.carried_bytes == [150.0, 0.0]
+
+
+def test_a_transfer_stalled_on_its_way_waits_at_the_far_end():
+    world = Arrivals(link(10.0, 1.0))
+    stalled = world.send("stalled", "a", "b", 100.0)
+    world.transport.stall(stalled)
+    world.at(5.0, world.transport.release, stalled)
+    assert world.run() == {"stalled": 15.0}
+
+
 @pytest.mark.parametrize("factor", [-0.1, float("nan"), float("inf")])
 def test_impossible_factors_are_refused(factor):
     with pytest.raises(ValueError, match="link a->b: factor is"):
@@ -188,3 +207,63 @@ def test_a_scheduled_link_is_never_faster_and_never_idle(schedule, sizes):
     while len(world) < len(sizes):
         world.clock.step()
     assert schedule.bits(0.0, max(world.values())) / 8 == pytest.approx(sum(sizes), rel=1e-9)
+
+
+def test_each_message_costs_as_much_as_so_many_bytes_more():
+    world = Arrivals(link(10.0, 0.5, message_bytes=20, back_message_bytes=0))
+    world.send("alone", "a", "b", 80.0)
+    world.send("back", "b", "a", 80.0)
+    world.at(20.0, lambda: [world.send(name, "a", "b", 30.0) for name in "xyz"])
+    assert world.run() == {"back": 8.5, "alone": 10.5, "x": 35.5, "y": 35.5, "z": 35.5}
+    assert world.transport.carried_bytes == [pytest.approx(170.0), 80.0]
+
+
+def test_of_the_links_of_a_route_the_dearest_message_counts_once():
+    first = Link("a", "b", 80.0, 0.0, message_bytes=20)
+    second = Link("c", "b", 8e9, 0.0, message_bytes=5, back_message_bytes=50)
+    world = Arrivals(first, second)
+    world.send("there", "a", "c", 10.0)
+    world.at(100.0, lambda: world.send("back", "c", "a", 10.0))
+    assert world.run() == {"there": pytest.approx(6.0), "back": pytest.approx(103.0)}
+
+
+def test_of_a_message_that_is_stopped_the_payload_that_has_passed_counts():
+    world = Arrivals(link(10.0, message_bytes=100))
+    handle = world.send("stopped", "a", "b", 300.0)
+    world.run(until=20.0)
+    transport = world.transport
+    assert transport.left_bytes(handle) == pytest.approx(150.0)
+    assert transport.carried_bytes == [pytest.approx(150.0), 0.0]
+    assert transport.cancel(handle)
+    assert not transport.cancel(handle)
+    assert transport.left_bytes(handle) == 0.0
+    assert transport.carried_bytes == [pytest.approx(150.0), 0.0]
+    world.send("empty", "a", "b", 0.0)
+    assert world.run() == {"empty": pytest.approx(30.0)}
+    assert transport.carried_bytes == [pytest.approx(150.0), 0.0]
+
+
+@pytest.mark.parametrize("message_bytes", [0, 100])
+def test_a_size_below_zero_is_refused(message_bytes):
+    world = Arrivals(link(10.0, message_bytes=message_bytes))
+    with pytest.raises(ValueError, match=r"size_bytes is -1\.0"):
+        world.send("less", "a", "b", -1.0)
+
+
+def test_messages_on_a_connection_are_larger_as_well():
+    plain, dear = (
+        Arrivals(link(1e6, 0.001, transport="tcp", message_bytes=n)) for n in (0, 10_000)
+    )
+    plain.send("x", "a", "b", 30_000.0)
+    dear.send("x", "a", "b", 20_000.0)
+    assert dear.run() == plain.run()
+    assert dear.transport.carried_bytes[0] == pytest.approx(20_000.0)
+
+
+def test_what_a_codec_writes_costs_more():
+    world = Arrivals(link(10.0, message_bytes=10, coding_bytes=30, back_coding_bytes=0))
+    world.send("plain", "a", "b", 40.0)
+    world.at(10.0, lambda: world.send("coded", "a", "b", 40.0, coded=True))
+    world.at(30.0, lambda: world.send("back", "b", "a", 40.0, coded=True))
+    assert world.run() == {"plain": 5.0, "coded": 18.0, "back": 35.0}
+    assert world.transport.carried_bytes == [pytest.approx(80.0), pytest.approx(40.0)]

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from sim.cost import Roofline
-from sim.engine.clock import Clock
-from sim.engine.servers.assembly import Pricer, server_for
+from sim.engine.servers.assembly import Pricer
 from sim.engine.servers.batching import Batcher
+from sim.engine.servers.fetching import Fetcher
 from sim.engine.servers.fifo import Fifo
 from sim.engine.servers.pool import Pool
 from sim.engine.simulator import Simulator
+from sim.engine.world import World
 from sim.errors import PlanError
 from sim.plan import Compute, Plan
 from sim.trace import Trace
@@ -83,12 +84,13 @@ def generators(purpose: str) -> np.random.Generator:
         (Serving("processor-sharing"), Pool),
         (Serving(batch=Batching(4)), Batcher),
         (Serving(autoscale=Autoscale(0.5, 4, 1.0)), Pool),
+        (Serving(cold_start=ColdStart(1e9)), Pool),
+        (Serving(cold_start=ColdStart(source="a"), batch=Batching(4)), Fetcher),
     ],
 )
 def test_a_node_is_the_simplest_server_that_does_it(serving: Serving, kind: type) -> None:
-    node = serving_edge(serving).node("edge")
-    assert node.device is not None
-    assert type(server_for(node, node.device, Clock(), generators)) is kind
+    world = World(serving_edge(serving), Roofline(), generators)
+    assert type(world.devices["edge"]) is kind
 
 
 def test_processors_are_shared_and_the_books_agree(make_scenario: MakeScenario) -> None:
@@ -127,6 +129,16 @@ def test_memory_admits_and_weights_are_loaded_once(make_scenario: MakeScenario) 
     serving = Serving("processor-sharing", memory=MemoryLimit(10**10), cold_start=ColdStart(4e9))
     trace = run(make_scenario, serving, stage, arrivals_s=(0.0, 0.0))
     assert spans(trace) == [(0.0, 1.5), (1.5, 2.5)]
+
+
+def test_weights_may_come_from_another_node(make_scenario: MakeScenario) -> None:
+    """They are 30 ms away and a second long; who finds them resident waits for nothing."""
+    serving = Serving(cold_start=ColdStart(source="a"))
+    stage = seconds(1.0, weight_bytes=1e6)
+    trace = run(make_scenario, serving, stage, arrivals_s=(0.0, 5.0))
+    assert spans(trace) == [(pytest.approx(1.03), pytest.approx(2.03)), (5.0, 6.0)]
+    assert trace.carried_bytes[1] == pytest.approx(1e6)
+    assert used_s(trace) == pytest.approx([1.0, 1.0])
 
 
 def test_what_never_fits_is_said_when_planned(make_scenario: MakeScenario) -> None:

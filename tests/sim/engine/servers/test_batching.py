@@ -169,3 +169,14 @@ def test_speed_reaches_the_batch_in_service():
     log.clock.at(0.5, log.device.set_speed, 0.25)
     log.clock.run()
     assert log == [("a", 0.0, 2.5)]
+
+
+def test_batches_stand_still_with_the_device():
+    log = Log()
+    for name in "abc":
+        log.submit(name)
+    log.clock.at(0.5, lambda _: log.device.hang(), None)
+    log.submit_at(1.0, "d")
+    log.clock.at(1.5, lambda _: log.device.resume(), None)
+    log.clock.run()
+    assert log == [("a", 0.0, 2.0), ("b", 2.0, 3.75), ("c", 2.0, 3.75), ("d", 2.0, 3.75)]

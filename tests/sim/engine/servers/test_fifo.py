@@ -16,6 +16,9 @@ class Log(list):
         self.clock = Clock()
         self.device = Fifo(self.clock, slots)
 
+    def at(self, when_s, call, *arguments):
+        self.clock.at(when_s, lambda _: call(*arguments), None)
+
     def submit(self, name, service_s):
         return self.device.submit(Job(service_s), self.done, name)
 
@@ -159,3 +162,53 @@ def test_speed_outlives_a_crash():
 def test_impossible_speeds_are_refused(factor):
     with pytest.raises(ValueError, match="factor is"):
         Log().device.set_speed(factor)
+
+
+def test_a_device_that_hangs_goes_on_where_it_stood():
+    log = Log()
+    log.submit("a", 2.0)
+    log.submit("b", 1.0)
+    log.at(0.5, log.device.hang)
+    log.at(1.0, log.submit, "c", 1.0)
+    log.clock.run(until=1.5)
+    assert log.device.up
+    assert (log.device.running, log.device.waiting, log.device.backlog_s) == (1, 2, 3.5)
+    log.at(2.5, log.device.resume)
+    log.clock.run()
+    assert log == [("a", 0.0, 4.0), ("b", 4.0, 5.0), ("c", 5.0, 6.0)]
+    assert log.device.busy_s == 6.0
+
+
+def test_a_device_that_hangs_begins_nothing_even_on_a_slot_that_comes_free():
+    log = Log(slots=2)
+    turns = [log.submit(name, 1.0) for name in "abcd"]
+    log.device.hang()
+    log.device.hang()
+    assert log.device.cancel(turns[0])
+    log.at(3.0, log.device.resume)
+    log.clock.run()
+    assert log == [("b", 0.0, 4.0), ("c", 3.0, 4.0), ("d", 4.0, 5.0)]
+
+
+def test_speed_set_while_a_device_hangs_holds_once_it_goes_on():
+    log = Log()
+    log.submit("a", 2.0)
+    log.at(1.0, log.device.hang)
+    log.at(2.0, log.device.set_speed, 0.5)
+    log.at(3.0, log.device.resume)
+    log.clock.run()
+    assert log == [("a", 0.0, 5.0)]
+
+
+def test_a_device_that_crashed_while_it_hung_recovers_well():
+    log = Log()
+    log.submit("lost", 2.0)
+    log.at(1.0, log.device.hang)
+    log.at(2.0, log.device.fail)
+    log.at(3.0, log.device.resume)
+    log.at(4.0, log.device.recover)
+    log.at(4.0, log.submit, "a", 1.0)
+    log.clock.run(until=3.5)
+    assert not log.device.up
+    log.clock.run()
+    assert log == [("a", 4.0, 5.0)]

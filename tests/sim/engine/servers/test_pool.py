@@ -278,3 +278,39 @@ def test_a_device_needs_a_slot():
         Pool(Clock(), 0)
     with pytest.raises(ValueError, match="service_s is nan"):
         Log().submit("a", math.nan)
+
+
+@pytest.mark.parametrize("discipline", ["fifo", "processor-sharing", "preemptive-priority"])
+def test_a_pool_that_hangs_goes_on_where_it_stood(discipline):
+    calm, hung = Log(discipline=discipline), Log(discipline=discipline)
+    for log in (calm, hung):
+        log.submit("a", 2.0)
+        log.submit("b", 1.0, priority=1)
+        log.submit_at(8.0, "c", 1.0)
+    hung.clock.at(0.5, lambda _: hung.device.hang(), None)
+    hung.submit_at(2.0, "later", 1.0, priority=-1)
+    hung.clock.run(until=2.5)
+    assert hung.device.backlog_s == pytest.approx(3.5)
+    hung.clock.at(3.0, lambda _: hung.device.resume(), None)
+    calm.clock.run()
+    hung.clock.run()
+    served = {name: (start_s, end_s) for name, start_s, end_s in hung}
+    if discipline == "processor-sharing":
+        assert served["b"] == (0.0, pytest.approx(0.5 + 2.5 + 3 * 0.75))
+    else:
+        ends = {name: end_s for name, _, end_s in calm}
+        assert served["a"][1] == pytest.approx(ends["a"] + 2.5)
+        assert served["b"][1] == pytest.approx(ends["b"] + 2.5)
+    assert hung.device.busy_s == pytest.approx(hung.held_s())
+
+
+def test_a_pool_that_crashes_while_it_hangs_recovers_well():
+    log = Log()
+    log.submit("lost", 1.0)
+    log.device.hang()
+    assert log.device.fail() == ["lost"]
+    log.device.resume()
+    log.device.recover()
+    log.submit("a", 1.0)
+    log.clock.run()
+    assert log == [("a", 0.0, 1.0)]

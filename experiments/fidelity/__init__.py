@@ -1,0 +1,1 @@
+"""How far the simulator is from the real runner: fit on some runs, predict others, compare."""

@@ -1,0 +1,1 @@
+"""Speed of what runs for real, as ratios against a baseline in the same run."""

@@ -1,0 +1,1 @@
+"""Measuring what stages take on this machine, for the simulator to use."""

@@ -1,0 +1,1 @@
+"""The workers of a run: how they are started, reached and ended."""

@@ -1,0 +1,1 @@
+"""Emulated networks: what connects workers on this machine as the topology says."""

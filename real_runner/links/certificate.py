@@ -1,0 +1,264 @@
+"""A run over emulated links says what they were: measured before it, and looked at after it.
+
+On every link that differs from the others, alone: the round trip, an 8 KiB message, a transfer of
+seconds, and loss where there is some. After the run: how late packets were, and whether any were
+lost where none should be. What is outside its tolerance refuses the run.
+"""
+
+import math
+import platform
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from statistics import median
+from typing import Any, Final, Literal
+
+from real_runner.errors import RunRefusedError
+from real_runner.links.emulation import Emulation, Report
+from real_runner.links.network import FRAMING_BYTES, queue_bytes
+from real_runner.links.probing import (
+    DATAGRAM_BYTES,
+    ECHO_BYTES,
+    arrivals,
+    datagrams,
+    dropped_by_device,
+    goodput_bits_per_s,
+    in_namespace,
+    messages_s,
+    round_trips_s,
+    stream,
+)
+from topologies.links import Channel, Link
+from topologies.topology import Topology
+
+What = Literal["round trip", "message", "goodput", "loss"]
+
+SLACK_S: Final = 0.5e-3
+"""What a process may take to be woken."""
+ROUND_TRIP_TOLERANCE: Final = 0.02
+MESSAGE_TOLERANCE: Final = 0.05
+GOODPUT_TOLERANCE: Final = 0.03
+LOSS_CONFIDENCE: Final = 0.99
+LATE_P99_S: Final = 1e-3
+JUDGED_BITS_PER_S: Final = 1e9
+"""A faster link is only required to carry so much: beyond it is this machine that is measured. That
+a run has asked for more than the machine could carry shows in its lateness and device drops."""
+
+MESSAGE_BYTES: Final = 8192
+SEGMENT_BYTES: Final = 1448
+FRAME_BYTES: Final = 1514
+"""Of TCP with time stamps, and what a segment takes on the wire."""
+_ACK_BYTES: Final = 66
+"""What an acknowledgement takes, one per two segments (RFC 5681, section 4.2)."""
+_ECHOES, _MESSAGES = 11, 5
+_TRANSFER_S, _TRANSFER_ROUND_TRIPS = 1.0, 20
+_LEAST_TRANSFER_BYTES: Final = 64 * SEGMENT_BYTES
+_TRAIN_S, _TRAIN_LOAD, _MOST_DATAGRAMS = 2.0, 0.8, 4000
+_REST_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One figure of one direction of a link; it holds from ``least`` to ``most``, in ``unit``."""
+
+    channel: str
+    what: What
+    unit: str
+    expected: float
+    measured: float
+    least: float
+    most: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is within its tolerance."""
+        return self.least <= self.measured <= self.most
+
+    def __str__(self) -> str:
+        return (
+            f"link {self.channel}: {self.what} {self.measured:.6g} {self.unit}".rstrip()
+            + f", expected {self.expected:.6g} (from {self.least:.6g} to {self.most:.6g})"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What the links of a run were.
+
+    ``alike`` names, for each link that was measured, those that are like it. ``realtime`` is
+    whether the link process had real-time priority. The rest is of the run itself, once it is
+    over: ``report`` is what the link process did in it, ``device_drops`` are packets that were lost
+    before they had reached a link.
+    """
+
+    backend: str
+    kernel: str
+    realtime: bool
+    congestion: dict[str, int]
+    offloads: str
+    checks: tuple[Check, ...]
+    alike: dict[str, tuple[str, ...]]
+    report: Report | None = None
+    device_drops: int = 0
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What refuses the run, a line each; nothing where all is as it should be."""
+        found = [str(check) for check in self.checks if not check.holds]
+        if self.report is not None:
+            found += _problems(self.report, self.device_drops)
+        return tuple(found)
+
+    def require(self) -> None:
+        """Raise `RunRefusedError` where the run is to be refused."""
+        if self.problems:
+            raise RunRefusedError(
+                f"userspace links: refused by their certificate: {'; '.join(self.problems)}; run "
+                "on a machine that is less busy, with fewer or slower links"
+            )
+
+    def document(self) -> dict[str, Any]:
+        """Return it as plain data, for a manifest."""
+        return {**asdict(self), "problems": list(self.problems)}
+
+
+def measure(emulation: Emulation) -> Certificate:
+    """Measure the links of an emulation in which nothing else moves; takes seconds per link."""
+    topology = emulation.network.topology
+    checks: list[Check] = []
+    alike: dict[str, tuple[str, ...]] = {}
+    for first, *others in _distinct(topology):
+        alike[first.name] = tuple(other.name for other in others)
+        index = 2 * topology.links.index(first)
+        forth, back = topology.channels[index : index + 2]
+        checks += _checks(emulation, first, forth, back)
+    nodes = emulation.network.nodes
+    used = [emulation.network.congestion(a, b) for a in nodes for b in nodes if a != b]
+    return Certificate(
+        backend="userspace",
+        kernel=platform.release(),
+        realtime=emulation.realtime,
+        congestion={word: used.count(word) for word in sorted(set(used))},
+        offloads="none: TUN devices without IFF_VNET_HDR",
+        checks=tuple(checks),
+        alike=alike,
+    )
+
+
+def device_drops(emulation: Emulation) -> int:
+    """Return how many packets were lost before they had reached a link, in all namespaces."""
+    names = emulation.network.nodes
+    return sum(in_namespace(emulation.namespace(name), dropped_by_device) for name in names)
+
+
+def _problems(report: Report, drops: int) -> Iterator[str]:
+    if report.late_p99_s > LATE_P99_S:
+        yield (
+            f"packets were late by {report.late_p99_s * 1e3:.3g} ms (p99), more than "
+            f"{LATE_P99_S * 1e3:g} ms"
+        )
+    if report.refused_packets:
+        yield f"{report.refused_packets} packets were not taken by their node's kernel"
+    if drops:
+        yield f"{drops} packets were lost before they had reached a link"
+
+
+def _distinct(topology: Topology) -> list[list[Link]]:
+    """Return the links that routes use, those alike together."""
+    groups: dict[tuple[object, ...], list[Link]] = {}
+    for number, link in enumerate(topology.links):
+        ways = (topology.route(link.source, link.target), topology.route(link.target, link.source))
+        if [way.channels for way in ways] != [(2 * number,), (2 * number + 1,)]:
+            continue  # there is a shorter way, which all packets take
+        forth, back = topology.channels[2 * number : 2 * number + 2]
+        key = (
+            forth.rate_bits_per_s, back.rate_bits_per_s, link.delay_s, link.loss, link.duplex,
+            queue_bytes(link, forth), queue_bytes(link, back),
+        )  # fmt: skip
+        groups.setdefault(key, []).append(link)
+    return list(groups.values())
+
+
+def _checks(emulation: Emulation, link: Link, forth: Channel, back: Channel) -> Iterator[Check]:
+    directions = [forth]
+    if forth.rate_bits_per_s != back.rate_bits_per_s:
+        directions.append(back)
+    yield _twice(partial(_round_trip, emulation, forth, back))
+    for channel in directions:
+        if link.loss == 0:
+            yield _twice(partial(_message, emulation, channel))
+            yield _twice(partial(_goodput, emulation, link, channel))
+        else:
+            yield _twice(partial(_loss, emulation, link, channel))
+
+
+def _twice(measure_once: Callable[[], Check]) -> Check:
+    """Measure again what is outside its tolerance: once in a hundred times chance alone does it."""
+    check = measure_once()
+    return check if check.holds else measure_once()
+
+
+def _round_trip(emulation: Emulation, forth: Channel, back: Channel) -> Check:
+    frame_bytes = ECHO_BYTES + 28 + FRAMING_BYTES
+    expected_s = sum(c.delay_s + 8 * frame_bytes / c.rate_bits_per_s for c in (forth, back))
+    with datagrams(*_ends(emulation, forth)) as (ours, theirs):
+        found = round_trips_s(ours, theirs, _ECHOES, patience_s=2 * expected_s + _REST_S)
+    measured_s = median(found) if found else math.inf
+    return _near(forth, "round trip", expected_s, measured_s, ROUND_TRIP_TOLERANCE)
+
+
+def _message(emulation: Emulation, channel: Channel) -> Check:
+    """Send it as datagrams at once: TCP, depending on its congestion control, would pace it."""
+    overhead = math.ceil(MESSAGE_BYTES / DATAGRAM_BYTES) * (FRAME_BYTES - DATAGRAM_BYTES)
+    expected_s = channel.delay_s + 8 * (MESSAGE_BYTES + overhead) / channel.rate_bits_per_s
+    with datagrams(*_ends(emulation, channel)) as (ours, theirs):
+        found = messages_s(ours, theirs, _MESSAGES, MESSAGE_BYTES, 2 * expected_s + _REST_S)
+    measured_s = median(found) if found else math.inf
+    return _near(channel, "message", expected_s, measured_s, MESSAGE_TOLERANCE)
+
+
+def _goodput(emulation: Emulation, link: Link, channel: Channel) -> Check:
+    frame_bytes = FRAME_BYTES + (_ACK_BYTES / 2 if link.duplex == "half" else 0)
+    expected = channel.rate_bits_per_s * SEGMENT_BYTES / frame_bytes
+    judged = min(expected, JUDGED_BITS_PER_S)
+    seconds = max(_TRANSFER_S, _TRANSFER_ROUND_TRIPS * 2 * channel.delay_s)
+    size_bytes = max(_LEAST_TRANSFER_BYTES, round(judged * seconds / 8))
+    with stream(*_ends(emulation, channel)) as (ours, theirs):
+        measured = goodput_bits_per_s(ours, theirs, size_bytes)
+    # TCP needs a queue to fill a link; without one that is deep enough only the bound is judged.
+    is_deep = queue_bytes(link, channel) >= judged * 2 * channel.delay_s / 8
+    least = judged * (1 - GOODPUT_TOLERANCE) if is_deep else 0.0
+    most = expected * (1 + GOODPUT_TOLERANCE)
+    return Check(channel.name, "goodput", "bit/s", expected, measured, least, most)
+
+
+def _loss(emulation: Emulation, link: Link, channel: Channel) -> Check:
+    from scipy.stats import binom  # noqa: PLC0415 - slow to import, and few links lose packets
+
+    frame_s = 8 * (DATAGRAM_BYTES + 28 + FRAMING_BYTES) / channel.rate_bits_per_s
+    interval_s = max(frame_s / _TRAIN_LOAD, _TRAIN_S / _MOST_DATAGRAMS)
+    count = max(1, round(_TRAIN_S / interval_s))
+    rest_s = 2 * channel.delay_s + 10 * interval_s + _REST_S
+    with datagrams(*_ends(emulation, channel)) as (ours, theirs):
+        arrived = arrivals(ours, theirs, count, interval_s, rest_s)
+    tail = (1 - LOSS_CONFIDENCE) / 2
+    least, most = (float(binom.ppf(q, count, link.loss)) / count for q in (tail, 1 - tail))
+    return Check(channel.name, "loss", "", link.loss, 1 - arrived / count, least, most)
+
+
+def _near(channel: Channel, what: What, expected_s: float, found_s: float, part: float) -> Check:
+    slack_s = max(part * expected_s, SLACK_S)
+    return Check(
+        channel.name,
+        what,
+        "s",
+        expected_s,
+        found_s,
+        max(0.0, expected_s - slack_s),
+        expected_s + slack_s,
+    )
+
+
+def _ends(emulation: Emulation, channel: Channel) -> tuple[str, str, str]:
+    near, far = emulation.namespace(channel.source), emulation.namespace(channel.target)
+    return near, far, emulation.address(channel.target)

@@ -1,0 +1,1 @@
+"""The side that asks policies, hands out steps, and keeps the trace."""

@@ -1,0 +1,286 @@
+"""The `sim.runner.Runner` of wall-clock time: workers do what plans say, over real connections."""
+
+import asyncio
+import time
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from real_runner.deployment import Deployment
+from real_runner.fleet.fleet import Fleet, Yard
+from real_runner.fleet.folder import RunFolder
+from real_runner.fleet.yards import ExternalYard, LocalYard
+from real_runner.links.certificate import Certificate
+from real_runner.links.certified import CertifiedLinks
+from real_runner.models import model_text, sam_of
+from real_runner.orchestration.faults import Faults, refuse_what_cannot_be
+from real_runner.orchestration.inputs import Inputs
+from real_runner.orchestration.run import Answered, Run
+from sim.errors import ScenarioError
+from sim.runner import Scenario
+from sim.trace import Sink, Trace
+from topologies.serving import IN_ORDER
+from topologies.topology import Topology
+from workloads.sam.model import Sam
+from workloads.stage import Model
+
+PINGS_PER_SILENCE = 5
+_ALWAYS = ("real_runner.workers.service",)
+_WITH_TORCH = ("torch", "real_runner.shards.sam")
+
+
+class RealRunner:
+    """Runs scenarios for real; use it in a ``with`` statement, since its workers outlive a run.
+
+    ``deployment`` says how the nodes are made real. ``external`` are workers that run elsewhere;
+    without them they are forked here and reach each other over ``links``: unshaped loopback
+    connections, or links of our own, which are as the topology says and certified to be.
+    ``secure`` has every connection authenticated and encrypted. ``answered`` is given every
+    finished request with its answer, as the bytes of the model's last payload.
+
+    Raises `RealRunError` where a node cannot be made real, `ScenarioError` where the scenario
+    asks for what these links and workers cannot do, and `RunRefusedError` where emulated links were
+    not what they should be.
+    """
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        *,
+        external: ExternalYard | None = None,
+        links: Literal["loopback", "userspace"] = "loopback",
+        secure: bool = True,
+        answered: Answered | None = None,
+    ) -> None:
+        self._deployment = deployment
+        self._links = links
+        self._external = external
+        self._secure = secure
+        self._answered = answered
+        self._loop = asyncio.Runner()
+        self._house: _House | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End all workers and leave nothing behind."""
+        try:
+            if self._house is not None:
+                self._loop.run(self._house.close())
+        finally:
+            self._house = None
+            self._loop.close()
+
+    @property
+    def versions(self) -> dict[str, dict[str, str]]:
+        """What the figures of each node depend on; empty before the first run."""
+        ready = self._house.fleet.ready if self._house else {}
+        return {node: dict(each.versions) for node, each in sorted(ready.items())}
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """What emulated links were in the last run; nothing for other links."""
+        links = self._house.links if self._house else None
+        return links.certificate if links else None
+
+    def run(self, scenario: Scenario, replication: int = 0, sink: Sink | None = None) -> Trace:
+        """Run one replication until every request has ended; see `sim.runner.Runner`."""
+        self._refuse(scenario)
+        return self._loop.run(self._run(scenario, replication, sink))
+
+    def _refuse(self, scenario: Scenario) -> None:
+        """Raise for what a scenario asks that cannot be had for real."""
+        known = {node.name for node in scenario.topology.nodes}
+        for node in self._deployment.nodes:
+            if node not in known:
+                scenario.topology.node(node)  # names the nearest one there is
+        for each in scenario.topology.nodes:
+            if each.serving != IN_ORDER:
+                raise ScenarioError(
+                    f"node {each.name!r}: serving: real workers serve in order of arrival and "
+                    "nothing else yet; leave it out, or simulate it"
+                )
+        links = "external" if self._external else self._links
+        refuse_what_cannot_be(scenario.faults, scenario.topology, links)
+
+    async def _run(self, scenario: Scenario, replication: int, sink: Sink | None) -> Trace:
+        house = await self._housed(scenario)
+        await house.fleet.start()
+        inputs = Inputs(scenario, self._deployment)
+        inputs.hand_out(house.fleet, house.fleet.nodes)
+        house.runs += 1
+        run = Run(
+            scenario,
+            replication,
+            house.runs,
+            sink,
+            house.fleet,
+            self._paced(scenario.topology, "torch", "synthetic"),
+            inputs,
+            self._answered,
+            self._paced(scenario.topology, "torch"),
+        )
+        house.run = run
+        links = house.links
+        tasks = [asyncio.create_task(_watch(run, house.fleet, scenario.faults.silence_s))]
+        try:
+            await run.warm_up()
+            if scenario.faults:
+                emulated = links.emulation if links else None
+                faults = Faults(scenario, replication, house.fleet, run, emulated)
+                tasks.append(asyncio.create_task(faults.follow()))
+            if links:
+                tasks.append(asyncio.create_task(_watch_links(run, links)))
+                await links.begin(int(scenario.generator(replication, "links").integers(2**63)))
+            trace = await run.trace()
+            if links:
+                await links.complete()
+            return trace
+        finally:
+            house.run = None
+            run.abandon()
+            for task in tasks:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+            if links:
+                links.rest()
+            await house.fleet.calm()
+
+    def _paced(self, topology: Topology, *executors: str) -> frozenset[str]:
+        """Return the nodes so executed whose devices are held as long as their profiles say."""
+        specs = {node.name: self._deployment.of(node.name) for node in topology.nodes}
+        return frozenset(
+            name
+            for name, spec in specs.items()
+            if spec.executor in executors
+            and (spec.pace == "profile" or spec.executor == "synthetic")
+        )
+
+    async def _housed(self, scenario: Scenario) -> "_House":
+        """Return the workers for a scenario: those that are there, where they still fit."""
+        model = scenario.workload.model
+        if self._house is not None and not self._house.fits(scenario.topology, model):
+            await self._house.close()
+            self._house = None
+        if self._house is None:
+            house = _House(scenario.topology, model, self._deployment)
+            try:
+                await house.open(self._external, self._links, secure=self._secure)
+            except BaseException:
+                await house.close()
+                raise
+            self._house = house
+        return self._house
+
+
+class _House:
+    """Workers for one topology and model, and the folder they live in."""
+
+    def __init__(self, topology: Topology, model: Model, deployment: Deployment) -> None:
+        self.run: Run | None = None
+        self.runs = 0
+        self.fleet: Fleet
+        self.links: CertifiedLinks | None = None
+        self._topology = topology
+        self._model = model
+        self._deployment = deployment
+        self._stack = AsyncExitStack()
+
+    def fits(self, topology: Topology, model: Model) -> bool:
+        """Whether these workers can run such a scenario."""
+        is_connected = self.links is None or self.links.emulation.alive
+        return is_connected and topology == self._topology and model == self._model
+
+    async def open(self, external: ExternalYard | None, links: str, *, secure: bool) -> None:
+        """Start everything."""
+        folder = self._stack.enter_context(RunFolder())
+        computing = any(
+            self._deployment.of(node.name).executor == "torch"
+            for node in self._topology.nodes
+            if node.role != "router"
+        )
+        if links == "userspace" and external is None:
+            self.links = CertifiedLinks(folder.run, folder.path, self._topology)
+            self._stack.push_async_callback(self.links.stop)
+            await self.links.open()
+        emulated = self.links.emulation if self.links else None
+        yard: Yard = external or LocalYard(folder, secure=secure, emulated=emulated)
+        model = sam_of(self._model) if computing else None
+        text = model_text(model) if model else ""
+        weights = self._weights(model, folder) if model else None
+        self.fleet = Fleet(
+            folder.run, self._topology, self._deployment, text, weights, yard,
+            self._heard, self._lost,
+        )  # fmt: skip
+        self._stack.push_async_callback(self.fleet.stop)
+        if isinstance(yard, LocalYard):
+            await yard.open((*_ALWAYS, *(_WITH_TORCH if computing else ())))
+        await self.fleet.start()
+
+    async def close(self) -> None:
+        """End everything."""
+        await self._stack.aclose()
+
+    def _weights(self, model: Sam, folder: RunFolder) -> Path:
+        """Return the weights as the file that workers read, or that is pushed to them."""
+        from real_runner.shards.weights import prepare  # noqa: PLC0415 - needs the extra [real]
+
+        target = folder.path / "weights.safetensors"
+        deployment = self._deployment
+        prepare(model, deployment.weights, deployment.weights_seed, target)
+        return target
+
+    def _heard(self, node: str, report: Any) -> None:
+        if self.run is not None:
+            self.run.heard(node, report)
+
+    def _lost(self, node: str, reason: str) -> None:
+        if self.run is not None:
+            self.run.died(node, "ended", reason)
+
+
+async def _watch(run: Run, fleet: Fleet, silence_s: float) -> None:
+    """Ask all workers for signs of life; take the silent for dead, and those that speak up back."""
+    silent: set[str] = set()
+    interval_s = silence_s / PINGS_PER_SILENCE
+    for worker in fleet.workers.values():
+        worker.heard_ns = time.monotonic_ns()
+    while True:
+        fleet.ping()
+        run.observer.take()
+        run.sweep()
+        run.tidy_up()
+        slept_s = await _sleep(interval_s)
+        if slept_s > 2 * interval_s:
+            continue  # we were late ourselves; what workers said meanwhile is still to be read
+        for node, worker in list(fleet.workers.items()):
+            quiet_s = (time.monotonic_ns() - worker.heard_ns) * 1e-9
+            if node not in silent and quiet_s > silence_s:
+                silent.add(node)
+                run.died(node, "given-up", f"silent for {quiet_s:.2f} s")
+            elif node in silent and quiet_s < silence_s / 2:
+                silent.discard(node)
+                run.revived(node)
+
+
+async def _watch_links(run: Run, links: CertifiedLinks) -> None:
+    """End a run whose links are gone; it would wait for packets in vain."""
+    run.fail(await links.emulation.ended())
+
+
+async def _sleep(seconds: float) -> float:
+    """Sleep, and return for how long it was."""
+    began_s = time.monotonic()
+    await asyncio.sleep(seconds)
+    return time.monotonic() - began_s

@@ -1,0 +1,111 @@
+"""A transformer block of SAM on any windows, in the parts that sharding cuts it into.
+
+Everything but attention is per token, so it needs no more than the tokens themselves, and runs on
+a thousand of them at a time: what lies between two products never leaves the cache.
+
+**The padding trap.** SAM pads windows with zeros *after* the first norm of every windowed block,
+and the pad takes part as keys and values. The product of a zero with weights is the bias, so a
+pad token's key and value are those of the bias, in every block anew. Carrying a pad along from
+block to block, or leaving it out, gives other results in windows at the border.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from real_runner.shards.attention import Positions, attend, attend_in_windows
+from real_runner.shards.dense import product, product_gelu, product_plus
+from real_runner.shards.places import Area, Run
+
+TOKENS_AT_ONCE = 1024
+
+
+class Block:
+    """One block with its weights; ``module`` is a ``Block`` of ``segment_anything``.
+
+    Methods take tokens (n, dim) and give new ones; they keep nothing and change nothing.
+    """
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+        self._heads: int = module.attn.num_heads
+        self.window_tokens: int = module.window_size
+        """Side of the windows that it attends in; 0 for a global block."""
+        self._positions = (
+            Positions(module.attn.rel_pos_h, module.attn.rel_pos_w)
+            if module.attn.use_rel_pos
+            else None
+        )
+
+    def project(self, tokens: Tensor) -> Tensor:
+        """Return queries, keys and values of tokens side by side: (n, 3·dim)."""
+        layer = self._module.attn.qkv
+        result = tokens.new_empty(len(tokens), 3 * tokens.shape[1])
+        for some in _slices(len(tokens)):
+            normal = self._module.norm1(tokens[some])
+            result[some] = product(normal, layer.weight, layer.bias)
+        return result
+
+    def attend(
+        self, qkv: Tensor, areas: tuple[Area, ...], coordinates: tuple[Tensor, Tensor]
+    ) -> Tensor:
+        """Return what each of the tokens gathers from all of them: (n, 3·dim) to (n, dim).
+
+        ``areas`` say how the tokens lie, ``coordinates`` are each token's row and column.
+        """
+        parts = qkv.view(len(qkv), 3, self._heads, -1).permute(1, 2, 0, 3).contiguous()
+        relative = None
+        if self._positions is not None:
+            relative = self._positions, self._positions.offsets(*coordinates)
+        return attend(parts[0], parts[1], parts[2], areas, relative)
+
+    def finish(self, tokens: Tensor, attended: Tensor) -> Tensor:
+        """Return the block's result from its input and what attention gathered, both (n, dim)."""
+        projection, mlp = self._module.attn.proj, self._module.mlp
+        result = torch.empty_like(tokens)
+        for some in _slices(len(tokens)):
+            middle = product_plus(attended[some], projection.weight, projection.bias, tokens[some])
+            hidden = product_gelu(self._module.norm2(middle), mlp.lin1.weight, mlp.lin1.bias)
+            result[some] = product_plus(hidden, mlp.lin2.weight, mlp.lin2.bias, middle)
+        return result
+
+    def windowed(self, tokens: Tensor, runs: tuple[Run, ...]) -> Tensor:
+        """Return the block's result, attention staying inside the windows that ``runs`` lists."""
+        result = torch.empty_like(tokens)
+        for run in runs:
+            some = slice(run.start, run.start + run.tokens)
+            attended = self._attend_in_windows(self.project(tokens[some]), run)
+            result[some] = self.finish(tokens[some], attended)
+        return result
+
+    def _attend_in_windows(self, qkv: Tensor, run: Run) -> Tensor:
+        """Return what the tokens of equal windows gather: (n, 3·dim) to (n, dim)."""
+        side = self.window_tokens
+        by_window = qkv.view(run.count, run.height, run.width, 3, self._heads, -1)
+        padded = self._padded(by_window)
+        keys, values = padded[1].flatten(2, 3), padded[2].flatten(2, 3)
+        queries = padded[0, :, :, : run.height, : run.width].flatten(2, 3)
+        relative = None
+        if self._positions is not None:
+            places = torch.arange(side, device=qkv.device)
+            rows = places[: run.height].repeat_interleave(run.width)
+            columns = places[: run.width].repeat(run.height)
+            relative = self._positions, self._positions.offsets(rows, columns)
+        return attend_in_windows(queries, keys, values, relative).flatten(0, 1)
+
+    def _padded(self, by_window: Tensor) -> Tensor:
+        """Return (3, windows, heads, side, side, head_dim): queries, keys, values and their pad."""
+        count, height, width, _, heads, each = by_window.shape
+        side = self.window_tokens
+        padded = by_window.new_empty(3, count, heads, side, side, each)
+        if (height, width) != (side, side):
+            bias = self._module.attn.qkv.bias.view(3, 1, heads, 1, 1, each)
+            padded[:, :, :, height:] = bias
+            padded[:, :, :, :height, width:] = bias
+        padded[:, :, :, :height, :width] = by_window.permute(3, 0, 4, 1, 2, 5)
+        return padded
+
+
+def _slices(count: int) -> list[slice]:
+    return [slice(start, start + TOKENS_AT_ONCE) for start in range(0, count, TOKENS_AT_ONCE)]

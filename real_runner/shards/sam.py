@@ -1,0 +1,205 @@
+"""SAM on one node: an executor that computes shards with real tensors."""
+
+from collections.abc import Callable
+from itertools import zip_longest
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import torch
+
+from real_runner.deployment import NodeSpec
+from real_runner.errors import RealRunError, StepError
+from real_runner.executor import Array, expected_shape, never
+from real_runner.shards import pixels, stages, weights
+from real_runner.shards.architecture import empty_sam, empty_tile_encoder, tile_variant
+from real_runner.shards.board import Board, key_of
+from real_runner.shards.decoder import Decoder, checked_prompts
+from real_runner.shards.encoder import Encoder
+from workloads.errors import WorkloadError
+from workloads.sam.geometry import shard_tokens
+from workloads.sam.model import Sam
+from workloads.stage import Payload, Stage
+
+DTYPES = {
+    "fp64": torch.float64,
+    "fp32": torch.float32,
+    "bf16": torch.bfloat16,
+    "fp16": torch.float16,
+}
+ROWS_PER_TOKEN = {"tokens": 1, "attention": 1, "embedding": 1, "qkv": 3}
+"""Vectors that stand below each other for one token; of ``qkv``, its query, key and value."""
+
+
+class SamExecutor:
+    """Implements `real_runner.executor.Executor` for one model.
+
+    ``weights`` is a checkpoint (`real_runner.shards.weights.load`); numbers are in the dtype and
+    on the device of ``spec``. Besides tensors of tokens these travel: ``image``, the captured
+    file; ``pixels``, tiles as bytes, each after its length as ``uint32`` unless they are raw;
+    ``prompt``, float32 (prompts, 2, 3): x and y in pixels of the captured image, and a label;
+    ``mask``, one bit per pixel of the resized square.
+
+    Raises `RealRunError` where the weights do not fit the model or the device is not there.
+    """
+
+    def __init__(self, model: Sam, weights: Path, spec: NodeSpec) -> None:
+        self._sam = model
+        self._kit = _kit(model, weights, spec)
+        self._boards: dict[int, Board] = {}
+        self._lock = Lock()
+
+    def put(self, job: int, payload: Payload, array: Array) -> None:
+        """Keep what has arrived; a floating-point array itself, not a copy, where it fits."""
+        board = self._board(job)
+        match payload.tensor:
+            case "image":
+                board.file = _bytes(payload, array)
+            case "pixels":
+                self._check_shard(payload)
+                tiles = pixels.parted(self._sam, _bytes(payload, array), payload.shard)
+                board.tiles.update(tiles)
+            case "prompt":
+                board.prompts = checked_prompts(self._sam, array)
+            case "mask":
+                board.masks = _bytes(payload, array)
+            case _:
+                matrix = self._matrix(payload, array)
+                board.write(key_of(payload, self._sam.variant), payload.shard, matrix)
+
+    def get(self, job: int, payload: Payload) -> Array:
+        """Return what ``payload`` names; it is not to be written to."""
+        board = self._board(job)
+        match payload.tensor:
+            case "image":
+                return _there(board.file, payload, board)
+            case "pixels":
+                return self._pixels(board, payload)
+            case "prompt":
+                return _there(board.prompts, payload, board)
+            case "mask":
+                return _there(board.masks, payload, board)
+            case _:
+                return self._rows(board, payload)
+
+    def run(
+        self, job: int, stages_: tuple[Stage, ...], stopped: Callable[[], bool] = never
+    ) -> None:
+        """Run the stages in order; each leaves its result on the request's board."""
+        board = self._board(job)
+        with torch.inference_mode():
+            for stage, following in zip_longest(stages_, stages_[1:]):
+                if stopped():
+                    return
+                try:
+                    stages.run(self._kit, board, stage, following)
+                except WorkloadError as error:
+                    raise StepError(f"{stage.kind}: {error}") from error
+
+    def forget(self, job: int) -> None:
+        """Drop all that is kept for a request."""
+        with self._lock:
+            self._boards.pop(job, None)
+
+    def _board(self, job: int) -> Board:
+        with self._lock:
+            return self._boards.setdefault(job, Board(self._sam.variant))
+
+    def _pixels(self, board: Board, payload: Payload) -> Array:
+        self._check_shard(payload)
+        tiles = {w: board.tiles[w] for w in payload.shard if w in board.tiles}
+        if len(tiles) < len(payload.shard) and board.square is not None:
+            tiles = pixels.cut(self._sam, board.square, payload.shard)
+        if len(tiles) < len(payload.shard) or not tiles:
+            raise StepError(f"pixels of windows {payload.shard}: here lie {board.content()}")
+        return pixels.joined(self._sam, [tiles[window] for window in payload.shard])
+
+    def _rows(self, board: Board, payload: Payload) -> Array:
+        self._check_shard(payload)
+        key = key_of(payload, self._sam.variant)
+        _, matrix = board.first_of((key,), payload.shard, "sending")
+        array = _numpy(matrix)
+        return array.reshape(expected_shape(payload))
+
+    def _matrix(self, payload: Payload, array: Array) -> torch.Tensor:
+        """Return what has arrived as a matrix with one row per token, or raise `StepError`."""
+        count = self._check_shard(payload)
+        name = payload.tensor
+        if name not in ROWS_PER_TOKEN:
+            raise StepError(f"{name}: no tensor of SAM that this worker keeps")
+        variant = self._sam.variant
+        width = variant.neck_channels if name == "embedding" else variant.dim
+        wanted = (count * ROWS_PER_TOKEN[name], width)
+        if array.shape != wanted:
+            raise StepError(
+                f"{name} of windows {payload.shard}: shape {array.shape}; give {wanted}"
+            )
+        if array.dtype.kind != "f":
+            raise StepError(f"{name}: numbers of type {array.dtype}; give floating-point numbers")
+        matrix = torch.from_numpy(array if array.flags.writeable else array.copy())
+        matrix = matrix.to(self._kit.device, self._kit.dtype).reshape(count, -1)
+        if not torch.isfinite(matrix.sum()) and not torch.isfinite(matrix).all():
+            raise StepError(f"{name} of windows {payload.shard}: holds numbers that are not finite")
+        return matrix
+
+    def _check_shard(self, payload: Payload) -> int:
+        """Return the real tokens of a payload's shard, or raise `StepError`."""
+        try:
+            count = shard_tokens(self._sam.variant, payload.shard)
+        except WorkloadError as error:
+            raise StepError(f"{payload.tensor}: {error}") from error
+        if not count:
+            raise StepError(f"{payload.tensor}: an empty shard; name the windows")
+        return count
+
+
+def _kit(model: Sam, path: Path, spec: NodeSpec) -> stages.Kit:
+    variant, dtype = model.variant, DTYPES[spec.dtype]
+    device = _device(spec)
+    state = weights.load(path, variant)
+    tiles = {n: t for n, t in state.items() if n.startswith(weights.TILE_PREFIX)}
+    module: Any = empty_sam(variant)
+    module.load_state_dict({n: t for n, t in state.items() if n not in tiles}, assign=True)
+    small: Any = empty_tile_encoder(variant)
+    tiles = tiles or weights.drawn_tile_encoder(variant, seed=0)
+    prefix = len(weights.TILE_PREFIX)
+    small.load_state_dict({n[prefix:]: t for n, t in tiles.items()}, assign=True)
+    module.prompt_encoder.to(device, torch.float32)
+    for part in (module.image_encoder, module.mask_decoder, small):
+        part.to(device, dtype)
+    return stages.Kit(
+        model,
+        Encoder(variant, module.image_encoder),
+        Encoder(tile_variant(variant), small, layout=variant),
+        Decoder(model, module),
+        dtype,
+        device,
+    )
+
+
+def _device(spec: NodeSpec) -> torch.device:
+    if spec.device == "cuda" and not torch.cuda.is_available():
+        raise RealRunError("device: 'cuda' is not there on this machine; use 'cpu'")
+    return torch.device(spec.device)
+
+
+def _bytes(payload: Payload, array: Array) -> pixels.Bytes:
+    if array.dtype != np.uint8 or array.ndim != 1 or not len(array):
+        raise StepError(
+            f"{payload.tensor}: {array.dtype} of shape {array.shape}; give a vector of uint8"
+        )
+    return array
+
+
+def _there(value: Array | None, payload: Payload, board: Board) -> Array:
+    if value is None:
+        raise StepError(f"{payload.tensor}: here lie {board.content()}")
+    return value
+
+
+def _numpy(matrix: torch.Tensor) -> Array:
+    """Return the numbers as numpy has them: bfloat16, which it has not, as float32."""
+    plain = matrix.float() if matrix.dtype == torch.bfloat16 else matrix
+    array: Array = plain.cpu().numpy()
+    return array

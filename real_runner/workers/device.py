@@ -1,0 +1,98 @@
+"""A worker's device: so many slots, first come, first served, each held for as long as it takes.
+
+Whoever paces a device holds it for the time that a model says, less what the computation itself
+took. The pace can change while a slot is held, as when a node turns slow.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+NS = 1e-9
+
+_TICK_S = 0.02
+_STOPPED_S = 0.1
+"""Whoever sleeps for so much longer than it wanted was stopped; a stopped device computes nothing,
+so what it was modelled to do meanwhile is still to be done."""
+
+
+@dataclass(slots=True)
+class Turn:
+    """When a step came, was taken up, and ended; 0 for what has not happened yet.
+
+    ``computing`` says that it holds a slot of the device, which only it can give back.
+    """
+
+    queued_ns: int = 0
+    start_ns: int = 0
+    end_ns: int = 0
+    native_s: float = 0.0
+    cancelled: bool = False
+    computing: bool = False
+
+
+class Device:
+    """Runs one computation per slot in threads of its own."""
+
+    def __init__(self, slots: int, prepare: Callable[[], None] = lambda: None) -> None:
+        self._free = asyncio.Semaphore(slots)
+        self._threads = ThreadPoolExecutor(slots, "device", initializer=prepare)
+        self._changed = threading.Condition()
+        self._speed = 1.0
+
+    async def run(self, turn: Turn, work: Callable[[], None], hold_s: float) -> None:
+        """Do ``work`` once a slot is free, and hold it for ``hold_s`` at least.
+
+        Times are noted in ``turn``. One that is cancelled holds nothing once its work returns.
+        """
+        async with self._free:
+            if not turn.cancelled:
+                turn.computing = True
+                loop = asyncio.get_running_loop()
+                await loop.run_in_executor(self._threads, self._occupy, turn, work, hold_s)
+
+    def cancel(self, turn: Turn) -> None:
+        """End a turn early, or before it begins."""
+        with self._changed:
+            turn.cancelled = True
+            self._changed.notify_all()
+
+    def set_speed(self, factor: float) -> None:
+        """Let the device work at ``factor`` times its speed from now on."""
+        with self._changed:
+            self._speed = factor
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Let go of the threads."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _occupy(self, turn: Turn, work: Callable[[], None], hold_s: float) -> None:
+        turn.start_ns, speed = time.monotonic_ns(), self._speed
+        try:
+            work()
+            turn.native_s = (time.monotonic_ns() - turn.start_ns) * NS
+            self._hold(turn, hold_s or turn.native_s, speed)
+        finally:
+            turn.end_ns = time.monotonic_ns()
+
+    def _hold(self, turn: Turn, work_s: float, speed: float) -> None:
+        """Wait until ``work_s`` seconds of work at full speed have passed since the start.
+
+        A computation that is not paced has done all of its work by now, unless the node is slow.
+        """
+        left_s, since_ns = work_s, turn.start_ns
+        with self._changed:
+            while not turn.cancelled:
+                now_ns = time.monotonic_ns()
+                left_s -= (now_ns - since_ns) * NS * speed
+                since_ns, speed = now_ns, self._speed
+                if left_s <= 0:
+                    return
+                self._changed.wait(min(left_s / speed, _TICK_S))
+                asleep_s = (time.monotonic_ns() - now_ns) * NS - _TICK_S
+                if asleep_s > _STOPPED_S:
+                    since_ns += round(asleep_s / NS)

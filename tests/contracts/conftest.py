@@ -1,0 +1,69 @@
+"""Every runner there is; each must pass every contract."""
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from sim.engine.simulator import Simulator
+from sim.runner import Runner
+
+About = Callable[[float], Any]
+"""What a moment is compared with: to the last bit in simulated time, loosely in real time."""
+
+REAL = "real, synthetic nodes"
+USERSPACE = "real, emulated links"
+
+
+@pytest.fixture(scope="session")
+def real_runner() -> Iterator[Runner]:
+    """The real runner with workers that compute nothing; they outlive a test, as they may a run."""
+    pytest.importorskip("grpc", reason="pip install 'tessera[real]'")
+    from real_runner.deployment import Deployment, NodeSpec
+    from real_runner.runner import RealRunner
+
+    with RealRunner(Deployment(default=NodeSpec(executor="synthetic"))) as runner:
+        yield runner
+
+
+@pytest.fixture(params=["simulator", REAL])
+def runner(request: pytest.FixtureRequest) -> Runner:
+    if request.param == REAL:
+        return request.getfixturevalue("real_runner")
+    return Simulator()
+
+
+@pytest.fixture
+def about(runner: Runner) -> About:
+    loosely_s = None if isinstance(runner, Simulator) else 0.2
+    return lambda moment_s: pytest.approx(moment_s, abs=loosely_s)
+
+
+@pytest.fixture(scope="session")
+def userspace_runner() -> Iterator[Runner]:
+    """The real runner over links of its own, whose rates and delays are the topology's."""
+    pytest.importorskip("pyroute2", reason="pip install 'tessera[real]'")
+    from real_runner.deployment import Deployment, NodeSpec
+    from real_runner.runner import RealRunner
+
+    if os.geteuid() != 0 or not os.access("/dev/net/tun", os.R_OK | os.W_OK):
+        pytest.skip("emulated links need root and /dev/net/tun")
+    synthetic = Deployment(default=NodeSpec(executor="synthetic"))
+    with RealRunner(synthetic, links="userspace") as runner:
+        yield runner
+
+
+@pytest.fixture(params=["simulator", USERSPACE])
+def shaping_runner(request: pytest.FixtureRequest) -> Runner:
+    """Runners whose links are as the topology says; loopback connections are not."""
+    if request.param == USERSPACE:
+        return request.getfixturevalue("userspace_runner")
+    return Simulator()
+
+
+@pytest.fixture
+def shaped(shaping_runner: Runner) -> About:
+    """What a moment is compared with: real TCP needs a retransmission or two after an outage."""
+    loosely_s = None if isinstance(shaping_runner, Simulator) else 0.49
+    return lambda moment_s: pytest.approx(moment_s, abs=loosely_s)

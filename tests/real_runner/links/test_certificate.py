@@ -1,0 +1,93 @@
+"""A certificate tells links that are as they should be from links that are not."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from real_runner.errors import RunRefusedError
+from real_runner.links.certificate import Certificate, Check, measure
+from real_runner.links.emulation import Counted, Report
+from tests.real_runner.links.conftest import Emulated, Ends, world
+from topologies.topology import Link, Topology
+
+CALM = Report(1000, 0, 0, 1e-5, 2e-4, 2e-3, (Counted(1500, 1, 0, 0),))
+
+
+def certified(emulated: Emulated[Any], topology: Topology, factor: float = 1.0) -> Certificate:
+    """Measure links that run at ``factor`` times the rate that they should have."""
+
+    async def look(ends: Ends) -> Certificate:
+        for link in topology.links:
+            ends.emulation.set_factor(link.name, factor)
+        return await asyncio.to_thread(measure, ends.emulation)
+
+    found: Certificate = emulated(topology, look)
+    return found
+
+
+def test_links_as_they_should_be_are_certified_each_kind_once(emulated: Emulated[Any]) -> None:
+    topology = world(
+        Link("a", "b", 20e6, 0.005, back_rate_bits_per_s=10e6),
+        Link("b", "c", 30e6, 0.002),
+        Link("b", "d", 30e6, 0.002),
+        Link("a", "c", 30e6, 1.0),  # which no packet takes
+        Link("c", "e", 10e6, 0.001, loss=0.03),
+        Link("c", "f", 30e6, 0.002, duplex="half"),
+    )
+    certificate = certified(emulated, topology)
+    assert certificate.problems == ()
+    certificate.require()
+    found = {(check.channel, check.what) for check in certificate.checks}
+    assert found == {
+        ("a->b", "round trip"), ("a->b", "message"), ("a->b", "goodput"),
+        ("b->a", "message"), ("b->a", "goodput"),
+        ("b->c", "round trip"), ("b->c", "message"), ("b->c", "goodput"),
+        ("c->e", "round trip"), ("c->e", "loss"),
+        ("c->f", "round trip"), ("c->f", "message"), ("c->f", "goodput"),
+    }  # fmt: skip
+    assert certificate.alike == {"a->b": (), "b->c": ("b->d",), "c->e": (), "c->f": ()}
+
+
+@pytest.mark.parametrize("factor", [0.9, 1.1])
+def test_a_link_with_another_rate_is_refused_by_name(
+    emulated: Emulated[Any], factor: float
+) -> None:
+    certificate = certified(emulated, world(Link("a", "b", 2e6, 0.005)), factor)
+    wrong = [check.what for check in certificate.checks if not check.holds]
+    assert wrong == ["message", "goodput"]
+    with pytest.raises(RunRefusedError, match="link a->b: goodput"):
+        certificate.require()
+
+
+def plain(**changes: Any) -> Certificate:
+    empty = Certificate("userspace", "6.1", True, {"bbr": 2}, "none", (), {})
+    return replace(empty, **changes)
+
+
+def test_a_run_on_time_that_lost_nothing_is_no_problem() -> None:
+    assert plain(report=CALM).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"report": replace(CALM, late_p99_s=1.01e-3)}, "late by 1.01 ms"),
+        ({"report": replace(CALM, refused_packets=2)}, "2 packets were not taken"),
+        ({"report": CALM, "device_drops": 3}, "3 packets were lost before"),
+    ],
+)
+def test_a_run_that_was_late_or_lost_packets_is_refused(
+    changes: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(RunRefusedError, match=reason):
+        plain(**changes).require()
+
+
+def test_the_document_holds_every_figure_and_what_is_wrong_with_it() -> None:
+    check = Check("a->b", "loss", "", 0.1, 0.3, 0.05, 0.15)
+    document = plain(checks=(check,), report=CALM).document()
+    assert document["checks"][0]["measured"] == 0.3
+    assert document["report"]["channels"][0]["carried_bytes"] == 1500
+    assert document["problems"] == [str(check)]

@@ -1,0 +1,36 @@
+"""What a host could not do in the time that a profile allows is counted, node by node."""
+
+from experiments.scenarios.loader import load
+from real_runner.deployment import Deployment, NodeSpec
+from real_runner.orchestration.overruns import GRACE_S, Overruns
+from real_runner.runner import RealRunner
+
+
+def test_each_node_that_overran_has_one_incident_with_its_count() -> None:
+    overruns = Overruns()
+    for native_s in (0.010, 0.0205, 0.034, 0.010):
+        overruns.count("slow", native_s, 0.02)
+    overruns.count("quick", 0.001, 0.02)
+    (incident,) = overruns.incidents(7.0)
+    assert (incident.at_s, incident.target, incident.kind) == (7.0, "slow", "overrun")
+    assert incident.detail == (
+        "1 of 4 computations took longer than their profile, by 14.0 ms at most"
+    )
+
+
+def test_what_clocks_and_schedulers_add_is_no_overrun() -> None:
+    overruns = Overruns()
+    overruns.count("edge", 0.02 + 0.9 * GRACE_S, 0.02)
+    assert list(overruns.incidents(0.0)) == []
+    overruns.count("edge", 0.02 + 1.1 * GRACE_S, 0.02)
+    assert [each.target for each in overruns.incidents(0.0)] == ["edge"]
+
+
+def test_a_processor_that_stands_in_for_what_is_quicker_is_found_out() -> None:
+    settings = ["topology=orin-nano-4-clouds", "workload.requests=2", "warm_up=0"]
+    scenario = load("small-sam", settings, "local")
+    for pace in ("profile", "native"):
+        with RealRunner(Deployment(default=NodeSpec(pace=pace))) as runner:
+            incidents = runner.run(scenario).incidents
+        found = [(incident.target, incident.kind) for incident in incidents]
+        assert found == [("orin-nano", "overrun")] * (pace == "profile")

@@ -1,0 +1,60 @@
+"""Who waits for what on a node, and ways that are closed."""
+
+import asyncio
+
+import pytest
+
+from real_runner.workers import ledger as ledgers
+from real_runner.workers.gates import Gates
+from real_runner.workers.ledger import Ledger
+
+
+async def is_waiting(task: asyncio.Task) -> bool:
+    for _ in range(5):
+        await asyncio.sleep(0)
+    return not task.done()
+
+
+def test_a_step_goes_on_once_all_that_it_awaits_is_done() -> None:
+    async def script() -> None:
+        ledger = Ledger()
+        ledger.note(1, (0, 3))
+        waiting = asyncio.create_task(ledger.wait(1, 0, (3, 4, 5)))
+        for note in ((1, (0, 4)), (2, (0, 5)), (1, (1, 5)), (1, (0, 6))):
+            assert await is_waiting(waiting)
+            ledger.note(*note)
+        assert await is_waiting(waiting), "another job's, another attempt's and another step"
+        ledger.note(1, (0, 5))
+        assert not await is_waiting(waiting)
+        await ledger.wait(1, 0, ())
+
+    asyncio.run(script())
+
+
+def test_a_job_that_is_closed_is_known_to_be_over_for_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ledgers, "_REMEMBERED", 3)
+    ledger = Ledger()
+    for job in range(5):
+        assert not ledger.is_over(job)
+        ledger.note(job, (0, 0))
+        ledger.close(job)
+    assert [ledger.is_over(job) for job in range(5)] == [False, False, True, True, True]
+    assert not ledger._done
+
+
+def test_a_closed_way_is_passed_once_it_is_open() -> None:
+    async def script() -> None:
+        gates = Gates()
+        await gates.passing("a")
+        await gates.close(["a", "b"])
+        waiting = asyncio.create_task(gates.passing("a"))
+        assert await is_waiting(waiting)
+        await gates.passing("c")
+        await gates.close(["a"])
+        assert await is_waiting(waiting)
+        await gates.close([])
+        await asyncio.wait_for(waiting, 1)
+
+    asyncio.run(script())
