@@ -13,7 +13,7 @@ from workloads.stage import Payload
 def test_a_crash_loses_transfers_to_and_from_the_node(
     shaping_runner: Runner, make_scenario: MakeScenario
 ) -> None:
-    for moment_s in (0.05, 0.75):  # on the way there, on the way back
+    for moment_s in (0.05, 0.7):  # on the way there, on the way back
         faults = FaultPlan((Fault(moment_s, "a", "crash"),))
         trace = shaping_runner.run(make_scenario(FirstUp(), faults=faults))
         assert [r.outcome for r in trace.records if r.attempt == 0][-1] == LOST
