@@ -28,14 +28,17 @@ PARTS = Payload("pixels", (0,), fixed_bytes=1e5)  # 0.1 s on the access link
 class FirstUp:
     """One computation on the first cloud that is up."""
 
+    parts: Payload = PARTS
+
     def plan(self, request: Request, progress: Progress, view: View) -> Plan:
         del request, progress
         up = [c.name for c in view.topology.clouds if view.estimates.is_up("edge", c.name)]
         if not up:
             raise CannotServeError("no cloud is up")
         builder = PlanBuilder()
-        there = builder.transfer("edge", up[0], PARTS, "fp16", ())
-        builder.transfer(up[0], "edge", PARTS, "fp16", builder.compute(up[0], (SECOND,), there))
+        there = builder.transfer("edge", up[0], self.parts, "fp16", ())
+        done = builder.compute(up[0], (SECOND,), there)
+        builder.transfer(up[0], "edge", self.parts, "fp16", done)
         return builder.build()
 
 

@@ -13,9 +13,10 @@ from workloads.stage import Payload
 def test_a_crash_loses_transfers_to_and_from_the_node(
     shaping_runner: Runner, make_scenario: MakeScenario
 ) -> None:
-    for moment_s in (0.05, 0.7):  # on the way there, on the way back
+    large = FirstUp(Payload("pixels", (0,), fixed_bytes=5e5))
+    for moment_s in (0.27, 1.3):  # amidst the way there (to 0.53 s) and the way back (from 1.03 s)
         faults = FaultPlan((Fault(moment_s, "a", "crash"),))
-        trace = shaping_runner.run(make_scenario(FirstUp(), faults=faults))
+        trace = shaping_runner.run(make_scenario(large, faults=faults))
         assert [r.outcome for r in trace.records if r.attempt == 0][-1] == LOST
         assert trace.outcomes[0].outcome == FINISHED
 
