@@ -46,15 +46,16 @@ class Link:
     seen is the payload.
 
     `duplex`: directions of a `half` duplex link share one rate, as Wi-Fi shares its airtime.
-    `loss` is the probability that a packet is lost. `transport` says how bytes are carried:
-    `fluid` ones share the rate from the first moment, `tcp` runs a connection of the class
+    `loss` is the probability that a packet is lost. A packet's delay is drawn evenly from within
+    `jitter_s` of what it would be, but no packet overtakes another. `transport` says how bytes are
+    carried: `fluid` ones share the rate from the first moment, `tcp` runs a connection of the class
     `congestion`, whose window counts. `queue_bytes` is what waits before the link at most, by
     default as much as is on the way to and fro: one bandwidth-delay product, 64 KiB at
-    least.
+    least. Fluids wait without a bound of their own.
 
     Raises TopologyError: a self loop, a rate that is not positive, a negative delay, energy or
-    message, an unknown word, a loss that is no probability below 1, a half-duplex link with `back_`
-    rates.
+    message, more jitter than delay, an unknown word, a loss that is no probability below 1, a
+    half-duplex link with `back_` rates.
     """
 
     source: str
@@ -66,6 +67,7 @@ class Link:
     back_energy_j_per_bit: float | None = None
     duplex: Duplex = "full"
     loss: float = 0.0
+    jitter_s: float = 0.0
     transport: Carriage = "fluid"
     congestion: Congestion = "cubic"
     queue_bytes: int | None = None
@@ -88,6 +90,11 @@ class Link:
             value = getattr(self, name)
             if value is not None:
                 require_at_least_0(place, name, value)
+        if self.jitter_s > self.delay_s:
+            raise TopologyError(
+                f"{place}: jitter_s is {self.jitter_s!r}, more than delay_s, {self.delay_s!r}; no "
+                "packet arrives before it was sent"
+            )
         if not 0 <= self.loss < 1:
             raise TopologyError(f"{place}: loss is {self.loss!r}; give a probability below 1")
         _check_words(self)
@@ -125,8 +132,8 @@ class Link:
 
 
 _AMOUNTS: Final = (
-    "delay_s", "energy_j_per_bit", "back_energy_j_per_bit", "queue_bytes", "message_bytes",
-    "back_message_bytes", "coding_bytes", "back_coding_bytes",
+    "delay_s", "jitter_s", "energy_j_per_bit", "back_energy_j_per_bit", "queue_bytes",
+    "message_bytes", "back_message_bytes", "coding_bytes", "back_coding_bytes",
 )  # fmt: skip
 
 _WORDS: Final[Mapping[str, tuple[str, ...]]] = {

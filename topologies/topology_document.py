@@ -97,6 +97,9 @@ class LinkDocument(Strict):
     back_energy_j_per_bit: JoulesPerBit | None = None
     duplex: Duplex = Field(default="full", description="half: both directions share one rate")
     loss: float = Field(default=0.0, ge=0, lt=1, description="probability that a packet is lost")
+    jitter_s: Seconds = Field(
+        default=0.0, description="most by which a packet's delay differs; order is kept"
+    )
     transport: Carriage = Field(default="fluid", description="tcp: a connection's window counts")
     congestion: Congestion = Field(default="cubic", description="of tcp")
     queue_bytes: Bytes | None = Field(

@@ -44,11 +44,12 @@ def topologies(draw: st.DrawFn) -> Topology:
         nodes.append(Node(name, role, device, draw(st.booleans()), draw(names), draw(names),
                           draw(finite)))  # fmt: skip
     links = [
-        Link(nodes[draw(st.integers(0, number - 1))].name, node.name, draw(rates), draw(finite),
+        Link(nodes[draw(st.integers(0, number - 1))].name, node.name, draw(rates), delay_s,
              draw(st.none() | rates), draw(finite), draw(st.none() | finite),
+             jitter_s=delay_s * draw(st.floats(0, 1)),
              message_bytes=draw(counts), back_message_bytes=draw(st.none() | counts),
              coding_bytes=draw(counts), back_coding_bytes=draw(st.none() | counts))
-        for number, node in enumerate(nodes) if number
+        for number, node in enumerate(nodes) if number for delay_s in [draw(finite)]
     ]  # fmt: skip
     turned = [draw(st.sampled_from([x, replace(x, source=x.target, target=x.source)]))
               for x in links]  # fmt: skip

@@ -77,6 +77,10 @@ def test_a_wrong_node_is_refused(fields: dict[str, Any], message: str) -> None:
         ({"message_bytes": -1}, "link a->b: message_bytes is -1; it must be finite and at least 0"),
         ({"back_message_bytes": -1},
          "link a->b: back_message_bytes is -1; it must be finite and at least 0"),
+        ({"jitter_s": -1e-3}, "link a->b: jitter_s is -0.001; it must be finite and at least 0"),
+        ({"jitter_s": math.inf}, "link a->b: jitter_s is inf; it must be finite and at least 0"),
+        ({"delay_s": 0.1, "jitter_s": 1},
+         "link a->b: jitter_s is 1, more than delay_s, 0.1; no packet arrives before it was sent"),
     ],
 )  # fmt: skip
 def test_a_wrong_link_is_refused(fields: dict[str, Any], message: str) -> None:
