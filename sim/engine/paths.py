@@ -13,8 +13,11 @@ _LEAST_QUEUE_BYTES: Final = 65536  # as much as Linux hands to a device at once,
 class Path:
     """The channels from one node to another and ``back``, and what they are like together.
 
-    ``delay_s`` (one way), ``round_trip_s`` and ``rate`` (payload bytes per second at the
-    bottleneck, 0 in an outage) are as the links are now.
+    ``delay_s`` (one way, the least where links jitter), ``round_trip_s`` (the mean) and ``rate``
+    (payload bytes per second at the bottleneck, 0 in an outage) are as the links are now. Of the
+    delay ``lead_s`` passes before the bottleneck, where transfers meet, and ``trail_s`` after it.
+    ``jitters_s`` is by how much the delays of those that jitter differ at most, ``latest_s`` when
+    the last transfer to have passed them arrives.
     ``peak`` is the most that the rate can be. ``queue_bytes`` is that of the bottleneck, `None` for
     one bandwidth-delay product, 64 KiB at least.
 
@@ -27,15 +30,19 @@ class Path:
     """
 
     __slots__ = (
-        "back", "bbr", "channels", "coding_bytes", "delay_s", "first_loss", "lossy_window",
-        "message_bytes", "peak", "queue_bytes", "rate", "round_trip_s", "tcp",
+        "back", "bbr", "channels", "coding_bytes", "delay_s", "first_loss", "jitters_s",
+        "latest_s", "lead_s", "lossy_window", "message_bytes", "peak", "queue_bytes", "rate",
+        "round_trip_s", "tcp", "trail_s",
     )  # fmt: skip
 
     def __init__(self, channels: tuple[int, ...], delay_s: float, *, tcp: bool) -> None:
         self.channels = channels
         self.back: tuple[int, ...] = ()
-        self.delay_s = delay_s
+        self.delay_s = self.lead_s = delay_s
+        self.trail_s = 0.0
         self.tcp = tcp
+        self.jitters_s: tuple[float, ...] = ()
+        self.latest_s = 0.0
         self.message_bytes = 0
         self.coding_bytes = 0
         self.bbr = False

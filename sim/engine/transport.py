@@ -1,7 +1,9 @@
 """Transport: what carries bytes between nodes, whatever the links are like.
 
-Most transfers are *fluid*: after the propagation delay they share the network from the first
-moment. Where a link of the route says ``tcp`` they run on a connection, whose window matters
+Most transfers are *fluid*: they share the network from the moment on when their first byte is at
+the narrowest channel of their route, and arrive when the last has come from there. So those that
+leave one access link for places near and far meet on it, and those that come from there may not.
+Where a link of the route says ``tcp`` they run on a connection, whose window matters
 (`sim.engine.connections`). Either way capacities are those of payload: a link gives its rate, as
 its schedule has it now, times its fault factor, times the part that is not lost, times the part
 that is not header where it is ``tcp``.
@@ -14,17 +16,20 @@ transfer in either direction; each direction has a window of its own, and sends 
 the other.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TypeVar
 
+import numpy as np
+
 from sim.engine.clock import Clock
+from sim.engine.conditions import Conditions
 from sim.engine.congestion import Tcp
 from sim.engine.connections import Connection, Sender, Transfer
 from sim.engine.flows import Flow
+from sim.engine.jitter import Jitter
 from sim.engine.messages import Handle, Message, Messages
 from sim.engine.network import Network
 from sim.engine.paths import Path
-from topologies.schedules import Schedule
 from topologies.topology import Topology
 
 __all__ = ["Handle", "Transport"]
@@ -32,47 +37,33 @@ __all__ = ["Handle", "Transport"]
 T = TypeVar("T")
 
 
-class _Playback:
-    """A schedule under way on some channels."""
-
-    __slots__ = ("channels", "schedule", "steps")
-
-    def __init__(self, channels: tuple[int, ...], schedule: Schedule) -> None:
-        self.channels = channels
-        self.schedule = schedule
-        self.steps: Iterator[tuple[float, int]] = schedule.steps()
-
-
 class Transport:
     """Carries bytes over a topology's links, and changes the links as their schedules say.
 
-    Links with a schedule that repeats always have a next change on the clock, so a run needs an
-    end of its own.
+    ``rng`` draws what the jitter of links does (`sim.engine.jitter`); without one each packet takes
+    the mean delay. Where a schedule repeats a run needs an end of its own.
     """
 
-    def __init__(self, clock: Clock, topology: Topology, tcp: Tcp | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        topology: Topology,
+        tcp: Tcp | None = None,
+        rng: np.random.Generator | None = None,
+    ) -> None:
         self._clock = clock
         self._topology = topology
         self._tcp = Tcp() if tcp is None else tcp
         channels = topology.channels
-        self._factors = [1.0] * len(topology.links)
-        self._rates = [channel.rate_bits_per_s for channel in channels]
-        self._delays = [channel.delay_s for channel in channels]
-        self._parts = [self._payload_part(index // 2) for index in range(len(channels))]
-        self._known: tuple[float, ...] | None = None
+        self._conditions = Conditions(clock, topology, self._tcp, self._apply)
+        self._jitters = rng is not None and any(link.jitter_s for link in topology.links)
         self._paths: dict[tuple[str, str], Path] = {}
         self._over: list[list[tuple[str, str]]] = [[] for _ in channels]  # paths that may change
         self._kept: dict[frozenset[str], Connection] = {}
-        self._messages = Messages(len(channels), self._left_bytes)
+        jitter = None if rng is None else Jitter(clock.agenda, self._tcp, rng)
+        self._messages = Messages(clock.agenda, len(channels), self._left_bytes, jitter)
         self.network = self._new_network()
-        for number, link in enumerate(topology.links):
-            there, back = link.schedule_of(back=False), link.schedule_of(back=True)
-            both = (2 * number, 2 * number + 1)
-            if there is back:
-                self._play(both, there)
-            else:
-                self._play(both[:1], there)
-                self._play(both[1:], back)
+        self._conditions.begin()
 
     def send(  # noqa: PLR0913 - what a transfer is
         self,
@@ -97,17 +88,18 @@ class Transport:
         if path is None:
             path = self._new_path(source, target)
         extra_bytes = path.message_bytes + path.coding_bytes if coded else path.message_bytes
-        if extra_bytes:
+        if extra_bytes or path.trail_s or path.jitters_s:
             return self._send_message(
                 source, target, size_bytes, extra_bytes, done, argument, weight, fresh
             )
         if path.tcp:
             return self._send_tcp(source, target, size_bytes, done, argument, weight, fresh)
-        return self.network.start(path.channels, size_bytes, path.delay_s, done, argument, weight)
+        return self.network.start(path.channels, size_bytes, path.lead_s, done, argument, weight)
 
     def cancel(self, handle: Handle) -> bool:
         """Stop a transfer; ``done`` is not called. Return false if it was over already."""
-        self._messages.stop(handle)
+        if self._messages.stop(handle):
+            return True
         if isinstance(handle, Flow):
             return self.network.cancel(handle)
         if handle.over:
@@ -117,6 +109,8 @@ class Transport:
 
     def stall(self, handle: Handle) -> None:
         """Let nothing of a transfer pass, nor of those behind it, until it is released."""
+        if self._messages.stall(handle):
+            return
         if isinstance(handle, Flow):
             self.network.set_cap(handle, 0.0)
         elif not handle.over:
@@ -124,6 +118,8 @@ class Transport:
 
     def release(self, handle: Handle) -> None:
         """Let a transfer that was stalled go on where it stood."""
+        if self._messages.release(handle):
+            return
         if isinstance(handle, Flow):
             self.network.set_cap(handle, float("inf"))
         else:
@@ -139,11 +135,7 @@ class Transport:
         With 0 whatever is on them stalls, and goes on once there is some again. Raises
         ``ValueError`` for a factor that is negative or not finite.
         """
-        if not 0.0 <= factor < float("inf"):
-            name = self._topology.links[link_index].name
-            raise ValueError(f"link {name}: factor is {factor}, but must be finite and at least 0")
-        self._factors[link_index] = factor
-        self._apply((2 * link_index, 2 * link_index + 1))
+        self._conditions.set_factor(link_index, factor)
 
     def sender(self, source: str, target: str) -> Sender | None:
         """Return this direction of the kept connection, `None` while there is none."""
@@ -153,10 +145,7 @@ class Transport:
     @property
     def channel_bits_per_s(self) -> tuple[float, ...]:
         """What each channel can carry now; the very same tuple for as long as nothing changes."""
-        if self._known is None:
-            channels = range(len(self._rates))
-            self._known = tuple(8 * self._bytes_per_s(channel) for channel in channels)
-        return self._known
+        return self._conditions.channel_bits_per_s
 
     @property
     def active_flows(self) -> list[int]:
@@ -173,57 +162,22 @@ class Transport:
             return self.network.left_bytes(handle)
         return 0.0 if handle.over else handle.sender.left_bytes(handle)
 
-    def _payload_part(self, link_index: int) -> float:
-        link = self._topology.links[link_index]
-        return (1.0 - link.loss) * (self._tcp.efficiency if link.transport == "tcp" else 1.0)
-
-    def _bytes_per_s(self, channel: int) -> float:
-        return self._rates[channel] / 8 * self._parts[channel] * self._factors[channel // 2]
-
     def _new_network(self) -> Network:
         """Return the network of all channels, those of a half-duplex link on one medium."""
         capacities: list[float] = []
         media: list[int] = []
-        for channel in range(len(self._rates)):
+        for channel in range(len(self._topology.channels)):
             if channel % 2 == 0 or self._topology.links[channel // 2].duplex == "full":
-                capacities.append(self._bytes_per_s(channel))
+                capacities.append(self._conditions.bytes_per_s(channel))
             media.append(len(capacities) - 1)
         return Network(self._clock, capacities, media)
 
     def _apply(self, channels: tuple[int, ...]) -> None:
         """Let a change of rates or delays have its effect."""
-        self._known = None
         for channel in channels:
-            self.network.set_capacity(channel, self._bytes_per_s(channel))
+            self.network.set_capacity(channel, self._conditions.bytes_per_s(channel))
             for ends in self._over[channel]:
                 self._refresh(self._paths[ends])
-
-    def _play(self, channels: tuple[int, ...], schedule: Schedule | None) -> None:
-        if schedule is not None:
-            playback = _Playback(channels, schedule)
-            next(playback.steps)
-            self._take(playback, 0)
-            self._await(playback)
-
-    def _await(self, playback: _Playback) -> None:
-        upcoming = next(playback.steps, None)
-        if upcoming is not None:
-            when_s, index = upcoming
-            self._clock.at(when_s, self._step, (playback, index))
-
-    def _step(self, argument: tuple[_Playback, int]) -> None:
-        playback, index = argument
-        self._take(playback, index)
-        self._await(playback)
-
-    def _take(self, playback: _Playback, index: int) -> None:
-        """Take a step of a schedule."""
-        schedule = playback.schedule
-        for channel in playback.channels:
-            self._rates[channel] = schedule.rates_bits_per_s[index]
-            if schedule.delays_s:
-                self._delays[channel] = schedule.delays_s[index]
-        self._apply(playback.channels)
 
     def _new_path(self, source: str, target: str) -> Path:
         there = self._topology.route(source, target)
@@ -245,28 +199,36 @@ class Transport:
                 [link.coding_bytes_of(back=channel % 2 == 1) for link, channel in directed]
             )
         if tcp:
-            peaks = [self._peak_bytes_per_s(channel) for channel in there.channels]
+            peaks = [self._conditions.peak_bytes_per_s(each) for each in there.channels]
             path.describe(links, peaks, self._tcp)
         return path
 
     def _refresh(self, path: Path) -> None:
         """Bring a path up to date with its links."""
-        path.delay_s = self._sum_s(path.channels)
+        conditions = self._conditions
+        path.delay_s = conditions.delay_s(path.channels)
         if path.tcp:
-            path.round_trip_s = path.delay_s + self._sum_s(path.back)
-            path.rate = min([self._bytes_per_s(channel) for channel in path.channels])
+            path.round_trip_s = path.delay_s + conditions.delay_s(path.back)
+            path.rate = min([conditions.bytes_per_s(channel) for channel in path.channels])
+        if self._jitters:
+            path.jitters_s = conditions.jitters_s(path.channels)
+            path.delay_s = max(path.delay_s - sum(path.jitters_s), 0.0)
+        before = path.channels[: self._meeting_place(path)]
+        path.lead_s = min(conditions.delay_s(before), path.delay_s)
+        path.trail_s = path.delay_s - path.lead_s
 
-    def _sum_s(self, channels: tuple[int, ...]) -> float:
-        delay_s = 0.0
-        for channel in channels:
-            delay_s += self._delays[channel]
-        return delay_s
+    def _meeting_place(self, path: Path) -> int:
+        """Return which channel of a path is its narrowest, counted from the source.
 
-    def _peak_bytes_per_s(self, channel: int) -> float:
-        """Return what a channel can carry at best, no fault speeding it up."""
-        schedule = self._topology.links[channel // 2].schedule_of(back=channel % 2 == 1)
-        rate = self._rates[channel] if schedule is None else schedule.peak_bits_per_s
-        return rate / 8 * self._parts[channel]
+        Of several the first, but on the way to a trusted node the last: what such a node sends and
+        gets shares its own link.
+        """
+        rates = [self._conditions.bytes_per_s(channel) for channel in path.channels]
+        narrowest = min(rates)
+        target = self._topology.channels[path.channels[-1]].target
+        if self._topology.node(target).trusted:
+            return len(rates) - 1 - rates[::-1].index(narrowest)
+        return rates.index(narrowest)
 
     def _send_message(  # noqa: PLR0913, PLR0917 - handed on
         self,
@@ -279,19 +241,20 @@ class Transport:
         weight: float,
         fresh: bool,  # noqa: FBT001 - handed on
     ) -> Handle:
-        """Send a transfer that its route makes larger."""
+        """Send a transfer that its route makes larger, or late."""
         if size_bytes < 0.0:
             raise ValueError(f"size_bytes is {size_bytes}, but must be at least 0")
         path = self._paths[source, target]
-        message = Message(size_bytes, extra_bytes, path.channels, done, argument)
+        first_s = self._clock.now + path.lead_s
+        message = Message(size_bytes, extra_bytes, path, first_s, done, argument)
         total_bytes = message.total_bytes
         handle: Handle = (
             self._send_tcp(
-                source, target, total_bytes, self._messages.deliver, message, weight, fresh
+                source, target, total_bytes, self._messages.passed, message, weight, fresh
             )
             if path.tcp
             else self.network.start(
-                path.channels, total_bytes, path.delay_s, self._messages.deliver, message, weight
+                path.channels, total_bytes, path.lead_s, self._messages.passed, message, weight
             )
         )
         self._messages.sent(message, handle)
@@ -324,5 +287,5 @@ class Transport:
             sender = Sender(self._clock, self.network, path, self._tcp)
             connection.senders[source] = sender
         transfer = Transfer(sender, size_bytes, done, argument, weight)
-        sender.submit(transfer, max(now_s, connection.ready_s) + path.delay_s)
+        sender.submit(transfer, max(now_s, connection.ready_s) + path.lead_s)
         return transfer

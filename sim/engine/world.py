@@ -8,7 +8,7 @@ from sim.cost import CostModel
 from sim.engine.clock import Clock
 from sim.engine.servers.assembly import Generators, Pricer, server_for
 from sim.engine.transport import Handle, Transport
-from sim.policy import Estimates, View
+from sim.policy import Estimates, View, aged
 from sim.unread import UnreadBacklog, UnreadFlows
 from topologies.topology import Topology
 
@@ -28,7 +28,9 @@ class World:
             for node in topology.nodes
             if node.device is not None
         }
-        self.transport = Transport(self.clock, topology)
+        jitters = any(link.jitter_s for link in topology.links)
+        rng = generators("jitter") if jitters else None
+        self.transport = Transport(self.clock, topology, rng=rng)
         self._estimates = Estimates(topology, cost, self.transport.channel_bits_per_s)
         self._links = {link.name: number for number, link in enumerate(topology.links)}
         self._crashed: set[str] = set()
@@ -172,7 +174,8 @@ class Observer:
         while len(taken) > 1 and taken[1].now_s <= now_s - self._age_s:
             taken.popleft()
         seen = taken[0]
-        return View(now_s, now_s - seen.now_s, seen.estimates, seen.backlog_s, seen.channel_flows)
+        estimates = aged(seen.estimates, self._world.estimates)
+        return View(now_s, now_s - seen.now_s, estimates, seen.backlog_s, seen.channel_flows)
 
     def _take(self, _: Any) -> None:
         self._taken.append(self._snapshot())

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sim.calibration import Calibrated, Measured, Profile, fit, fits, read_profile, write_profile
+from sim.calibration import Calibrated, fit, fits
 from sim.cost import Roofline
 from sim.errors import ScenarioError
+from sim.profiles import Measured, Profile, read_profile, write_profile
 from tests.conftest import device
 from topologies.documents import DocumentError
 from workloads.catalogue import model_named

@@ -30,13 +30,12 @@ SHARDED = Plan(
     )
 )
 
-# Partition until 0.1. The first byte for a occupies the access link from 0.13, that for b from
-# 0.14: a has sent 10 kB by then, both share 0.5 MB/s each. a's other 990 kB take 1.98 s, to 2.12;
-# b has sent 990 kB too, its last 10 kB go alone at 1 MB/s, to 2.13. a computes at 2 TFLOP/s,
-# 2.12 to 2.62; b at 1 TFLOP/s, 2.13 to 3.13. a's answer occupies the link from 2.65, alone until
+# Partition until 0.1. From then on both transfers share the access link, 0.5 MB/s each, and their
+# last bytes leave it at 2.1: a has all at 2.13, b at 2.14. a computes at 2 TFLOP/s, 2.13 to 2.63;
+# b at 1 TFLOP/s, 2.14 to 3.14. a's answer gets to the access link at 2.65 and has it alone until
 # b's joins at 3.17: 520 kB are through. The other 480 kB take 0.96 s, to 4.13; b's has then 20 kB
-# left, to 4.15. Merging ends at 4.35.
-BY_HAND = {0: 0.1, 1: 2.12, 2: 2.13, 3: 2.62, 4: 3.13, 5: 4.13, 6: 4.15, 7: 4.35}
+# left, to 4.15. Both have 10 ms to go, to 4.14 and 4.16. Merging ends at 4.36.
+BY_HAND = {0: 0.1, 1: 2.13, 2: 2.14, 3: 2.63, 4: 3.14, 5: 4.14, 6: 4.16, 7: 4.36}
 
 
 def test_a_sharded_request_takes_as_long_as_worked_out_by_hand(
@@ -45,7 +44,7 @@ def test_a_sharded_request_takes_as_long_as_worked_out_by_hand(
     trace = Simulator().run(make_scenario(Scripted((SHARDED,))))
     ends = {record.step: record.end_s for record in trace.records}
     assert ends == {step: pytest.approx(end_s, rel=1e-12) for step, end_s in BY_HAND.items()}
-    assert trace.outcomes[0].latency_s == pytest.approx(4.35, rel=1e-12)
+    assert trace.outcomes[0].latency_s == pytest.approx(4.36, rel=1e-12)
 
 
 def test_a_wrong_delay_would_be_noticed(make_scenario: MakeScenario) -> None:
@@ -110,7 +109,7 @@ def test_a_user_s_own_process_runs_beside_and_disturbs(make_scenario: MakeScenar
 
     plan = Plan((Transfer("edge", "b", MEGABYTE),))
     trace = Simulator(processes=[halve_the_access_link]).run(make_scenario(Scripted((plan,))))
-    assert trace.outcomes[0].latency_s == pytest.approx(0.04 + 0.5 + 1.0)
+    assert trace.outcomes[0].latency_s == pytest.approx(0.54 + 0.46 / 0.5 + 0.04)
 
 
 def test_where_nothing_changes_a_policy_that_reads_no_load_sees_the_same_with_and_without_events(

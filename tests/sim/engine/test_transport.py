@@ -137,20 +137,20 @@ def test_faults_and_schedules_compose():
 def test_a_stalled_transfer_leaves_the_link_to_others_and_goes_on_where_it_stood():
     world = Arrivals(link(10.0, 1.0))
     stalled = world.send("stalled", "a", "b", 100.0)
-    world.at(3.0, world.transport.stall, stalled)  # 20 bytes are through
+    world.at(3.0, world.transport.stall, stalled)  # 30 bytes are through
     world.at(4.0, world.send, "other", "a", "b", 50.0)
     world.at(7.5, lambda: world.update(left=world.transport.left_bytes(stalled)))
     world.at(20.0, world.transport.release, stalled)
-    assert world.run() == {"left": 80.0, "other": 10.0, "stalled": 28.0}
+    assert world.run() == {"left": 70.0, "other": 10.0, "stalled": 28.0}
     assert world.transport.carried_bytes == [150.0, 0.0]
 
 
-def test_a_transfer_stalled_on_its_way_waits_at_the_far_end():
+def test_a_transfer_stalled_before_its_first_byte_has_all_of_its_way_to_go():
     world = Arrivals(link(10.0, 1.0))
     stalled = world.send("stalled", "a", "b", 100.0)
     world.transport.stall(stalled)
     world.at(5.0, world.transport.release, stalled)
-    assert world.run() == {"stalled": 15.0}
+    assert world.run() == {"stalled": 16.0}
 
 
 @pytest.mark.parametrize("factor", [-0.1, float("nan"), float("inf")])
@@ -175,7 +175,39 @@ def test_a_cancelled_transfer_leaves_its_share_and_its_account():
     assert world.transport.cancel(handle)
     assert not world.transport.cancel(handle)
     assert world.run() == {}
-    assert world.transport.carried_bytes == [20.0, 0.0]
+    assert world.transport.carried_bytes == [30.0, 0.0]
+
+
+def test_transfers_meet_at_the_link_they_share_whatever_lies_behind_it():
+    links = (
+        Link("a", "hub", 80.0, 0.0),
+        Link("hub", "near", 800.0, 1.0),
+        Link("hub", "far", 800.0, 20.0),
+    )
+    world = Arrivals(*links)
+    world.send("near", "a", "near", 100.0)
+    world.send("far", "a", "far", 100.0)
+    # Both have left the shared link, 10 bytes/s, at 20.
+    assert world.run() == {"near": 21.0, "far": 40.0}
+    world = Arrivals(*links)
+    world.send("near", "near", "a", 100.0)
+    world.send("far", "far", "a", 100.0)
+    # One has it to itself from 1 to 11, the other from 20 to 30.
+    assert world.run() == {"near": 11.0, "far": 30.0}
+
+
+def test_of_links_that_are_alike_a_trusted_node_s_own_is_where_transfers_meet():
+    links = (Link("a", "hub", 80.0, 2.0), Link("hub", "b", 80.0, 3.0), Link("hub", "c", 80.0, 9.0))
+    world = Arrivals(*links)
+    world.send("up", "a", "b", 100.0)
+    world.send("there", "a", "c", 100.0)
+    # Both have left a's link at 20.
+    assert world.run() == {"up": 25.0, "there": 31.0}
+    world = Arrivals(*links)
+    world.send("down", "b", "a", 100.0)
+    world.send("back", "c", "a", 100.0)
+    # At a's link from 3 and 9; from then on half each until 17, when 60 bytes of one are left.
+    assert world.run() == {"down": pytest.approx(19.0), "back": pytest.approx(25.0)}
 
 
 @st.composite

@@ -128,7 +128,7 @@ def test_a_crash_loses_who_waits_and_what_is_on_its_way():
     log.device.recover()
     log.submit("again")
     assert log.run() == [("again", 1.56, 2.56)]
-    assert log.brought_bytes == pytest.approx(1.5e6)
+    assert log.brought_bytes == pytest.approx(1.51e6)  # 0.51 s of the first on the access link
 
 
 def test_a_device_that_hangs_takes_nothing_in():
@@ -137,7 +137,7 @@ def test_a_device_that_hangs_takes_nothing_in():
     log.at(0.53, log.device.hang)
     log.at(0.6, log.submit, "late", weights=(("two", 1e6),))
     log.at(2.53, log.device.resume)
-    assert log.run() == [("early", 3.53, 4.53), ("late", 4.53, 5.53)]
+    assert log.run() == [("early", 3.52, 4.52), ("late", 4.52, 5.52)]
 
 
 def test_the_limit_counts_who_waits_for_weights():
