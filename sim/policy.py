@@ -82,16 +82,27 @@ class Estimates:
         """Whether ``node`` is there and can be reached from ``origin`` and back."""
         if node in self.down:
             return False
-        if not self._out:
+        if not self.out:
             return True
         there, back = self.topology.route(origin, node), self.topology.route(node, origin)
-        return self._out.isdisjoint(there.channels) and self._out.isdisjoint(back.channels)
+        return self.out.isdisjoint(there.channels) and self.out.isdisjoint(back.channels)
 
     @cached_property
-    def _out(self) -> frozenset[int]:
+    def out(self) -> frozenset[int]:
         """The channels on which nothing passes."""
         rates = enumerate(self.channel_bits_per_s)
         return frozenset(channel for channel, rate in rates if not rate)
+
+
+def aged(seen: Estimates, now: Estimates) -> Estimates:
+    """Return what is believed from what was ``seen`` a while ago and what could be seen ``now``.
+
+    Failures that have been detected are known, whatever the age of the rest: that it takes a while
+    to detect them is a matter of its own.
+    """
+    if seen is now or (seen.down == now.down and seen.out == now.out):
+        return seen
+    return now
 
 
 @dataclass(frozen=True, slots=True)

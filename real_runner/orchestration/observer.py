@@ -6,7 +6,7 @@ from real_runner.orchestration.beliefs import Beliefs
 from real_runner.orchestration.clock import Clock
 from real_runner.orchestration.loads import Loads
 from sim.plan import Step, Transfer
-from sim.policy import View
+from sim.policy import View, aged
 from sim.runner import Scenario
 from sim.unread import UnreadBacklog, UnreadFlows
 
@@ -64,7 +64,8 @@ class Observer:
             return now
         seen = self._taken[0]
         age_s = now.now_s - seen.now_s
-        return View(now.now_s, age_s, seen.estimates, seen.backlog_s, seen.channel_flows)
+        estimates = aged(seen.estimates, now.estimates)
+        return View(now.now_s, age_s, estimates, seen.backlog_s, seen.channel_flows)
 
     def _snapshot(self) -> View:
         estimates = self._beliefs.estimates

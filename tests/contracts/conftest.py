@@ -1,6 +1,5 @@
 """Every runner there is; each must pass every contract."""
 
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -8,6 +7,7 @@ import pytest
 
 from sim.engine.simulator import Simulator
 from sim.runner import Runner
+from tests.emulating import why_not
 
 About = Callable[[float], Any]
 """What a moment is compared with: to the last bit in simulated time, loosely in real time."""
@@ -36,7 +36,7 @@ def runner(request: pytest.FixtureRequest) -> Runner:
 
 @pytest.fixture
 def about(runner: Runner) -> About:
-    loosely_s = None if isinstance(runner, Simulator) else 0.2
+    loosely_s = None if isinstance(runner, Simulator) else 0.35
     return lambda moment_s: pytest.approx(moment_s, abs=loosely_s)
 
 
@@ -47,8 +47,8 @@ def userspace_runner() -> Iterator[Runner]:
     from real_runner.deployment import Deployment, NodeSpec
     from real_runner.runner import RealRunner
 
-    if os.geteuid() != 0 or not os.access("/dev/net/tun", os.R_OK | os.W_OK):
-        pytest.skip("emulated links need root and /dev/net/tun")
+    if reason := why_not():
+        pytest.skip(reason)
     synthetic = Deployment(default=NodeSpec(executor="synthetic"))
     with RealRunner(synthetic, links="userspace") as runner:
         yield runner

@@ -42,6 +42,16 @@ class FirstUp:
         return builder.build()
 
 
+def computed(trace: Trace) -> dict[int, str]:
+    """Return, by request, the node whose computation came to its end."""
+    return {
+        record.request: step.node
+        for record in trace.records
+        if isinstance(step := record.plan.steps[record.step], Compute)
+        and record.outcome == FINISHED
+    }
+
+
 def test_a_crash_loses_what_runs_there_and_the_request_is_planned_again(
     runner: Runner, make_scenario: MakeScenario, about: About
 ) -> None:
@@ -94,6 +104,14 @@ def test_a_request_whose_plans_are_lost_too_often_fails(
     assert [record.attempt for record in trace.records] == [0, 1, 2]
 
 
+def test_what_has_failed_is_known_however_old_the_view_is(
+    runner: Runner, make_scenario: MakeScenario
+) -> None:
+    faults = FaultPlan((Fault(0.3, "a", "crash"),), plans=2)
+    trace = runner.run(make_scenario(FirstUp(), faults=faults, view_age_s=60.0))
+    assert [outcome.outcome for outcome in trace.outcomes] == [FINISHED]
+
+
 def test_a_node_that_recovers_serves_again(runner: Runner, make_scenario: MakeScenario) -> None:
     faults = FaultPlan((Fault(0.3, "a", "crash"), Fault(1.0, "a", "recover")))
     trace = runner.run(make_scenario(FirstUp(), arrivals_s=(0.0, 2.0), faults=faults))
@@ -105,31 +123,30 @@ def test_a_node_that_recovers_serves_again(runner: Runner, make_scenario: MakeSc
 def test_a_node_that_leaves_finishes_what_it_has(
     runner: Runner, make_scenario: MakeScenario
 ) -> None:
-    faults = FaultPlan((Fault(0.3, "a", "leave"), Fault(5.0, "a", "join")))
-    trace = runner.run(make_scenario(FirstUp(), arrivals_s=(0.0, 2.0, 6.0), faults=faults))
-    computes = [s for r in trace.records if isinstance(s := r.plan.steps[r.step], Compute)]
-    assert [step.node for step in computes] == ["a", "b", "a"]
+    faults = FaultPlan((Fault(0.25, "a", "leave"), Fault(1.1, "a", "join")))
+    trace = runner.run(make_scenario(FirstUp(), arrivals_s=(0.0, 0.7, 1.5), faults=faults))
+    assert computed(trace) == {0: "a", 1: "b", 2: "a"}
     assert {record.outcome for record in trace.records} == {FINISHED}
 
 
 def test_a_slow_node_takes_longer_from_then_on(
     runner: Runner, make_scenario: MakeScenario, about: About
 ) -> None:
-    plan = Plan((Compute("a", (SECOND,)),))  # half a second
+    plan = Plan((Compute("a", (SECOND, SECOND)),))  # a second
     faults = FaultPlan((Fault(0.25, "a", "slow", 0.5),))
     trace = runner.run(make_scenario(Scripted((plan,)), faults=faults))
-    assert trace.outcomes[0].latency_s == about(0.25 + 0.25 / 0.5)
+    assert trace.outcomes[0].latency_s == about(0.25 + 0.75 / 0.5)
 
 
 def test_a_node_that_hangs_goes_on_where_it_stood(
-    runner: Runner, make_scenario: MakeScenario
+    runner: Runner, make_scenario: MakeScenario, about: About
 ) -> None:
     plan = Plan((Compute("a", (SECOND, SECOND)),))  # a second
     faults = FaultPlan((Fault(0.5, "a", "hang"), Fault(1.5, "a", "resume")), silence_s=5.0)
     trace = runner.run(make_scenario(Scripted((plan,)), arrivals_s=(0.0, 0.7), faults=faults))
     assert {record.outcome for record in trace.records} == {FINISHED}
     ends_s = {outcome.request.index: outcome.end_s for outcome in trace.outcomes}
-    assert ends_s == {0: pytest.approx(2.0, abs=0.1), 1: pytest.approx(3.0, abs=0.1)}
+    assert ends_s == {0: about(2.0), 1: about(3.0)}
     assert [incident.kind for incident in trace.incidents] == ["hang", "resume"]
 
 
@@ -144,32 +161,27 @@ def test_transfers_of_a_node_that_hangs_wait_for_it(
             Transfer("edge", "b", PARTS),
         )
     )
-    faults = FaultPlan((Fault(0.0, "a", "hang"), Fault(3.0, "a", "resume")), silence_s=9.0)
+    faults = FaultPlan((Fault(0.0, "a", "hang"), Fault(1.7, "a", "resume")), silence_s=9.0)
     trace = runner.run(make_scenario(Scripted((plan,)), arrivals_s=(0.5,), faults=faults))
+    resumed_s = next(each.at_s for each in trace.incidents if each.kind == "resume")
     ends_s = {record.step: record.end_s for record in trace.records}
-    assert min(ends_s[0], ends_s[1], ends_s[2]) >= 2.95
-    assert ends_s[3] < 2.5
+    assert min(ends_s[0], ends_s[1], ends_s[2]) >= resumed_s
+    assert ends_s[3] < resumed_s
     assert trace.outcomes[0].outcome == FINISHED
 
 
 def test_a_node_that_is_silent_for_too_long_is_taken_for_dead(
-    runner: Runner, make_scenario: MakeScenario
+    runner: Runner, make_scenario: MakeScenario, about: About
 ) -> None:
-    faults = FaultPlan((Fault(0.3, "a", "hang"), Fault(4.0, "a", "resume")), silence_s=0.5)
-    scenario = make_scenario(FirstUp(), arrivals_s=(0.0, 1.5, 6.0), faults=faults)
+    faults = FaultPlan((Fault(0.25, "a", "hang"), Fault(2.0, "a", "resume")), silence_s=0.5)
+    scenario = make_scenario(FirstUp(), arrivals_s=(0.0, 1.3, 3.5), faults=faults)
     trace = runner.run(scenario)
     lost = [record for record in trace.records if record.outcome == LOST]
     assert [(record.request, type(record.plan.steps[record.step])) for record in lost] == [
         (0, Compute)
     ]
-    assert lost[0].end_s == pytest.approx(0.8, abs=0.1)
-    computed = {
-        record.request: step.node
-        for record in trace.records
-        if isinstance(step := record.plan.steps[record.step], Compute)
-        and record.outcome == FINISHED
-    }
-    assert computed == {0: "b", 1: "b", 2: "a"}
+    assert lost[0].end_s == about(0.75)
+    assert computed(trace) == {0: "b", 1: "b", 2: "a"}
     assert [incident.kind for incident in trace.incidents] == ["hang", "given-up", "resume"]
 
 
@@ -178,19 +190,21 @@ def test_a_node_that_crashes_while_it_hangs_stays_down_until_it_recovers(
 ) -> None:
     faults = FaultPlan(
         (
-            Fault(0.3, "a", "hang"),
+            Fault(0.25, "a", "hang"),
             Fault(0.6, "a", "crash"),
-            Fault(1.0, "a", "resume"),
-            Fault(4.0, "a", "recover"),
+            Fault(0.9, "a", "resume"),
+            Fault(1.9, "a", "recover"),
         ),
         silence_s=9.0,
     )
-    trace = runner.run(make_scenario(FirstUp(), arrivals_s=(0.0, 2.0, 6.0), faults=faults))
-    computes = [s for r in trace.records if isinstance(s := r.plan.steps[r.step], Compute)]
-    assert [step.node for step in computes] == ["a", "b", "b", "a"]
+    trace = runner.run(make_scenario(FirstUp(), arrivals_s=(0.0, 1.4, 3.4), faults=faults))
+    assert [record.outcome for record in trace.records].count(LOST) == 1
+    assert computed(trace) == {0: "b", 1: "b", 2: "a"}
 
 
-def test_faults_are_noted_as_they_strike(runner: Runner, make_scenario: MakeScenario) -> None:
+def test_faults_are_noted_as_they_strike(
+    runner: Runner, make_scenario: MakeScenario, about: About
+) -> None:
     faults = FaultPlan(
         (
             Fault(0.1, "a", "slow", 0.5),
@@ -205,7 +219,7 @@ def test_faults_are_noted_as_they_strike(runner: Runner, make_scenario: MakeScen
         ("a", "slow", "factor 0.5"),
         ("b", "crash", ""),
     ]
-    assert [i.at_s for i in trace.incidents] == pytest.approx([0.1, 0.2], abs=0.05)
+    assert [i.at_s for i in trace.incidents] == [about(0.1), about(0.2)]
     assert not any(chunk.incidents for chunk in chunks)
 
 
@@ -262,11 +276,12 @@ def test_a_loser_on_a_node_that_was_down_already_ends_nothing(
 
 @dataclass(frozen=True)
 class Slow:
-    """Clouds take a second and a half for whatever they do, the edge no time at all."""
+    """Clouds take a second and a half for the first blocks, the edge no time at all."""
 
     def seconds(self, stage: Stage, device: Device) -> float:
-        del stage
-        return 0.0 if device.name.startswith("jetson") else 1.5
+        if device.name.startswith("jetson"):
+            return 0.0
+        return 1.5 if 0 in stage.blocks else 0.05
 
 
 @pytest.mark.parametrize("mode", ["exact", "prefix", "deferred", "local-attention", "landmark"])
@@ -292,23 +307,26 @@ def test_sharded_requests_outlive_crashes_and_send_again_only_what_is_missing(
     assert windows == expected
 
 
+CITIZENS = 35
+
+
 def test_a_city_of_random_faults_answers_every_request_once(
     runner: Runner, make_scenario: MakeScenario
 ) -> None:
     topology = load("orin-nano-4-clouds")
-    arrivals = At(tuple(0.1 * index for index in range(60)))
+    arrivals = At(tuple(0.1 * index for index in range(CITIZENS)))
     faults = FaultPlan(
         random=tuple(RandomFaults(cloud.name, "crash", 0.6, 0.3) for cloud in topology.clouds)
     )
     scenario = make_scenario(
         Sharded("deferred", "round-robin", "int8"),
         topology=topology,
-        workload=Workload(model_named("sam-vit-b"), arrivals, 60),
+        workload=Workload(model_named("sam-vit-b"), arrivals, CITIZENS),
         origins=("orin-nano",),
         faults=faults,
     )
     trace = runner.run(scenario)
-    assert sorted(outcome.request.index for outcome in trace.outcomes) == list(range(60))
+    assert sorted(outcome.request.index for outcome in trace.outcomes) == list(range(CITIZENS))
     assert LOST in {record.outcome for record in trace.records}
 
 

@@ -32,7 +32,7 @@ def test_an_outage_stalls_and_a_degraded_link_slows(
     assert trace.outcomes[0].latency_s == shaped(2.03)
     degraded = FaultPlan((Fault(0.53, "edge->router", "degrade", 0.5),))
     trace = shaping_runner.run(make_scenario(Scripted((plan,)), faults=degraded))
-    assert trace.outcomes[0].latency_s == shaped(0.53 + 1.0)
+    assert trace.outcomes[0].latency_s == shaped(0.53 + 0.47 / 0.5 + 0.03)
 
 
 def test_a_transfer_that_hangs_is_given_up(

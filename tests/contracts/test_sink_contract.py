@@ -1,5 +1,7 @@
 """What every runner must do with a sink: give it everything, once, in chunks of whole requests."""
 
+from collections.abc import Callable
+
 import pandas as pd
 import pytest
 
@@ -19,17 +21,43 @@ LAST = Plan((Compute("a", (TENTH,)), Transfer("a", "edge", PARTS, after=(0,))))
 ARRIVALS_S = tuple(0.03 * index for index in range(20))
 
 
-def streamed(runner: Runner, make_scenario: MakeScenario, steps: int) -> tuple[list[Trace], Trace]:
-    chunks: list[Trace] = []
-    scenario = make_scenario(Scripted((FIRST, LAST)), arrivals_s=ARRIVALS_S)
-    return chunks, runner.run(scenario, sink=Sink(chunks.append, steps))
+Streamed = Callable[[int], tuple[list[Trace], Trace]]
+
+
+@pytest.fixture(scope="module")
+def kept() -> dict[tuple[type[Runner], int], tuple[list[Trace], Trace]]:
+    """What `streamed` has run already."""
+    return {}
+
+
+@pytest.fixture
+def streamed(
+    runner: Runner,
+    make_scenario: MakeScenario,
+    kept: dict[tuple[type[Runner], int], tuple[list[Trace], Trace]],
+) -> Streamed:
+    """Return what a sink gets in chunks of so many steps, and the trace; 0: all is in the trace.
+
+    Each is run once for all who only read it.
+    """
+
+    def run(steps: int) -> tuple[list[Trace], Trace]:
+        chunks: list[Trace] = []
+        scenario = make_scenario(Scripted((FIRST, LAST)), arrivals_s=ARRIVALS_S)
+        return chunks, runner.run(scenario, sink=Sink(chunks.append, steps) if steps else None)
+
+    def ran(steps: int) -> tuple[list[Trace], Trace]:
+        key = (type(runner), steps)
+        if key not in kept:
+            kept[key] = run(steps)
+        return kept[key]
+
+    return ran
 
 
 @pytest.mark.parametrize("steps", [1, 7, 20, 1000])
-def test_a_chunk_holds_whole_requests(
-    runner: Runner, make_scenario: MakeScenario, steps: int
-) -> None:
-    chunks, _ = streamed(runner, make_scenario, steps)
+def test_a_chunk_holds_whole_requests(streamed: Streamed, steps: int) -> None:
+    chunks, _ = streamed(steps)
     ended = [outcome.request.index for chunk in chunks for outcome in chunk.outcomes]
     assert sorted(ended) == list(range(20))
     for chunk in chunks:
@@ -40,10 +68,10 @@ def test_a_chunk_holds_whole_requests(
 
 @pytest.mark.parametrize("steps", [1, 7, 20, 1000])
 def test_tables_of_chunks_are_those_of_the_whole(
-    runner: Runner, make_scenario: MakeScenario, steps: int
+    runner: Runner, streamed: Streamed, steps: int
 ) -> None:
-    chunks, _ = streamed(runner, make_scenario, steps)
-    whole = Tables(runner.run(make_scenario(Scripted((FIRST, LAST)), arrivals_s=ARRIVALS_S)))
+    chunks, _ = streamed(steps)
+    whole = Tables(streamed(0)[1])
     pieces = [Tables(chunk) for chunk in chunks]
     for name in ("steps", "requests", "exposure"):
         together = pd.concat([getattr(piece, name)() for piece in pieces], ignore_index=True)
@@ -64,9 +92,9 @@ def timeless(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def test_the_trace_of_a_run_with_a_sink_keeps_the_books_only(
-    runner: Runner, make_scenario: MakeScenario, about: About
+    streamed: Streamed, about: About
 ) -> None:
-    chunks, trace = streamed(runner, make_scenario, 7)
+    chunks, trace = streamed(7)
     assert trace.records == trace.outcomes == []
     assert trace.busy_s["b"] == about(2.0)
     assert trace.end_s > 0
