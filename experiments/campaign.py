@@ -1,13 +1,14 @@
 """Running a scenario: all its replications under one policy, summed up."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
 from experiments.metrics import (
     LATENCY_METRICS,
+    TOKEN_METRICS,
     counting_latencies,
     replication_metrics,
     single_metrics,
@@ -35,8 +36,9 @@ class Campaign:
 
     ``latencies_s`` per replication the latencies that count (infinite where a request failed),
     ``seen`` per untrusted node the largest fraction of one request's input that it received
-    directly and whether it ever received mixtures. ``warm_up`` requests of each replication count
-    for none of these.
+    directly and whether it ever received mixtures, ``held`` per untrusted node and tensor what it
+    held of any one request: the least and the greatest depth, and how many. ``warm_up`` requests
+    of each replication count for none of these.
     """
 
     scenario: Scenario
@@ -48,6 +50,7 @@ class Campaign:
     warm_up: WarmUp
     saturation: Saturation
     batches: Batching | None
+    held: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 class Replications:
@@ -71,6 +74,7 @@ class Replications:
         self._latencies_s: list[FloatArray] = []
         self._utilisation: list[dict[str, float]] = []
         self._exposures: list[pd.DataFrame] = []
+        self._holdings: list[pd.DataFrame] = []
         self._evidence: list[Evidence] = []
         self._rows: list[dict[str, float]] = []
         self._rows_leave_out = 0
@@ -91,6 +95,7 @@ class Replications:
             work.add(tables.steps())
             ledger.add(tables)
             self._exposures.append(_last_seen(tables.exposure()))
+            self._holdings.append(_last_held(tables.holdings()))
             if self._folder is not None:
                 self._folder.add(scenario.policy_name, replication, tables)
             self._look(tables)
@@ -121,6 +126,7 @@ class Replications:
             warm_up=warm_up,
             saturation=saturated,
             batches=_batches(latencies_s[0]) if len(self) == 1 else None,
+            held=_held(self._holdings, warm_up.requests),
         )
 
     def _warm_up(self) -> WarmUp:
@@ -145,7 +151,8 @@ class Replications:
             if len(self) > 1
             else single_metrics(self._requests[0], warm_up, self.scenario.deadline_s)
         )
-        void = dict.fromkeys(LATENCY_METRICS, unbounded(np.nan)) if saturated else {}
+        timed = [name for name in (*LATENCY_METRICS, *TOKEN_METRICS) if name in found]
+        void = dict.fromkeys(timed, unbounded(np.nan)) if saturated else {}
         return {**found, **void}
 
 
@@ -187,4 +194,25 @@ def _seen(exposures: list[pd.DataFrame], warm_up: int) -> pd.DataFrame:
     counted = together[together["request"] >= warm_up]
     return counted.groupby("node", sort=False, observed=True).agg(
         provider=("provider", "first"), pixels=("pixels", "max"), mixes=("mixes", "any")
+    )
+
+
+_HOLDING = ["node", "provider", "tensor", "depth_least", "depth_most", "tokens"]
+
+
+def _last_held(holdings: pd.DataFrame) -> pd.DataFrame:
+    """Return the last request of each way to hold a tensor: enough, whatever the warm-up."""
+    grouped = holdings.groupby(_HOLDING, sort=False, observed=True, dropna=False, as_index=False)
+    return grouped[["request"]].max()
+
+
+def _held(holdings: list[pd.DataFrame], warm_up: int) -> pd.DataFrame:
+    """Return one row per node and tensor: provider, depths, the most of it of one request."""
+    together = pd.concat(holdings)
+    counted = together[together["request"] >= warm_up]
+    return counted.groupby(["node", "tensor"], sort=False, observed=True).agg(
+        provider=("provider", "first"),
+        depth_least=("depth_least", "min"),
+        depth_most=("depth_most", "max"),
+        tokens=("tokens", "max"),
     )

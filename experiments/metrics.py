@@ -25,7 +25,8 @@ from sim.trace import FINISHED, Trace
 QUANTILES = {"p50_s": 0.5, "p95_s": 0.95, "p99_s": 0.99}
 PER_REQUEST = ("bytes_up", "bytes_down", "energy_j", "cost_usd")
 LATENCY_METRICS = (*QUANTILES, "mean_s", "deadline_met")
-"""What has no value where there is no steady state."""
+TOKEN_METRICS = ("first_token_s", "token_gap_s", "tokens_per_s")
+"""These, where they are at all, and those of latency have no value without a steady state."""
 
 
 def replication_metrics(
@@ -48,6 +49,7 @@ def replication_metrics(
         "pixels_max_node": float(counted["pixels_max_node"].max()),
         "pixels_max_pair": float(counted["pixels_max_pair"].max()),
         "mixes": float(counted["mixes"].any()),
+        **_token_metrics(finished),
     }
 
 
@@ -68,6 +70,22 @@ def single_metrics(requests: pd.DataFrame, warm_up: int, deadline_s: float) -> d
     return found | {name: batch_mean(counted[name].to_numpy()) for name in PER_REQUEST}
 
 
+def _token_metrics(finished: pd.DataFrame) -> dict[str, float]:
+    """Return what there is to say of written answers, where any was written.
+
+    Means over requests: ``first_token_s`` from the request's arrival, ``token_gap_s`` from one
+    token to the next, ``tokens_per_s`` of a request from its arrival to its end.
+    """
+    written = finished[finished["tokens"] > 0]
+    if written.empty:
+        return {}
+    return {
+        "first_token_s": float(written["first_token_s"].mean()),
+        "token_gap_s": float(written["token_gap_s"].mean()),
+        "tokens_per_s": float((written["tokens"] / written["latency_s"]).mean()),
+    }
+
+
 def counting_latencies(requests: pd.DataFrame) -> FloatArray:
     """Return the latencies in the order of arrival; infinite where a request failed."""
     latency_s = requests["latency_s"].where(requests["outcome"] == FINISHED, inf)
@@ -84,6 +102,6 @@ def utilisation(trace: Trace) -> dict[str, float]:
 def summarise(replications: Sequence[Mapping[str, float]]) -> dict[str, Estimate]:
     """Return each metric's estimate over the replications that have it."""
     return {
-        key: estimate([row[key] for row in replications if not isnan(row[key])] or [nan])
-        for key in replications[0]
+        key: estimate([row[key] for row in replications if not isnan(row.get(key, nan))] or [nan])
+        for key in dict.fromkeys(key for row in replications for key in row)
     }

@@ -5,6 +5,10 @@ come from that part alone: a patch embedding can be inverted by least squares, a
 attention stays inside the window. It received a *mixture* when a payload encodes parts of the
 input other than those it was sent for: every token after a global block does, and so do averages
 over other parts. Routers forward ciphertext and see nothing.
+
+Which tensors a node *holds* is told besides (`holdings`): what it received, and what it computed
+itself where its stages say what they make. So a cloud that steps a scheduler holds the last latent
+though it never sends it, and one that runs a whole language model holds every token.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,6 +17,7 @@ from itertools import combinations
 
 from sim.plan import Compute, Step, Transfer
 from topologies.topology import Topology
+from workloads.stage import Payload
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,45 @@ def sights(steps: Iterable[Step], topology: Topology) -> dict[str, Sight]:
             continue
         seen[step.target] = seen.get(step.target, Sight()).with_transfer(step)
     return seen
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What one node held of one tensor of one request.
+
+    ``least_depth`` and ``most_depth`` are the fewest and the most blocks it had passed (steps of
+    denoising, for latents), ``tokens`` how many of it in all.
+    """
+
+    least_depth: int
+    most_depth: int
+    tokens: int
+
+    def with_payload(self, payload: Payload) -> "Held":
+        """Return what is held once there is ``payload`` as well."""
+        depth = payload.blocks_done
+        return Held(
+            min(self.least_depth, depth), max(self.most_depth, depth), self.tokens + payload.tokens
+        )
+
+
+def holdings(steps: Iterable[Step], topology: Topology) -> dict[tuple[str, str], Held]:
+    """Return what each untrusted node held when ``steps`` were executed, by node and tensor."""
+    found: dict[tuple[str, str], Held] = {}
+    for step in steps:
+        node = step.node if isinstance(step, Compute) else step.target
+        if topology.node(node).trusted:
+            continue
+        for payload in _left_behind(step):
+            key, depth = (node, payload.tensor), payload.blocks_done
+            found[key] = found.get(key, Held(depth, depth, 0)).with_payload(payload)
+    return found
+
+
+def _left_behind(step: Step) -> tuple[Payload, ...]:
+    if isinstance(step, Compute):
+        return tuple(stage.makes for stage in step.stages if stage.makes is not None)
+    return (step.payload,)
 
 
 def fraction(parts: Iterable[int], fractions: Sequence[float]) -> float:

@@ -118,12 +118,19 @@ class PlanBuilder:
         return (self._append(Compute(node, stages, after)),)
 
     def transfer(
-        self, source: str, target: str, payload: Payload, codec: str, after: tuple[int, ...]
+        self,
+        source: str,
+        target: str,
+        payload: Payload,
+        codec: str,
+        after: tuple[int, ...],
+        *,
+        fresh: bool = False,
     ) -> tuple[int, ...]:
         """Append a `Transfer`, unless source and target are one; return what to come after."""
         if source == target:
             return after
-        return (self._append(Transfer(source, target, payload, codec, after)),)
+        return (self._append(Transfer(source, target, payload, codec, after, fresh=fresh)),)
 
     def build(self, *, completes: bool = True) -> Plan:
         """Return the plan of the steps collected so far."""

@@ -1,6 +1,6 @@
 """What is run, and what runs it: `Scenario` and `Runner`."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Final, Literal, Protocol
 
@@ -12,7 +12,7 @@ from sim.faults import FaultPlan
 from sim.policy import Policy
 from sim.trace import Sink, Trace
 from topologies.topology import Topology
-from workloads.stage import Request
+from workloads.stage import Model, Request
 from workloads.workload import Workload
 
 AUTO: Final = "auto"
@@ -73,7 +73,15 @@ class Scenario:
         So policies are compared on common random numbers. Of a closed workload they are not all
         (see `sim.source`).
         """
-        return self.workload.requests_from(self.origins, self.generator(replication))
+        requests = self.workload.requests_from(self.origins, self.generator(replication))
+        models = self.models(replication)
+        if not models:
+            return requests
+        return tuple(replace(request, model=models[request.index]) for request in requests)
+
+    def models(self, replication: int) -> tuple[Model, ...]:
+        """Return the model of each request by its index; none where it is the workload's own."""
+        return self.workload.models(self.generator(replication, "models"))
 
     def generator(self, replication: int, purpose: str = "") -> np.random.Generator:
         """Return the random source of a replication's arrivals, or of another ``purpose``.

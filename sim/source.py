@@ -16,6 +16,7 @@ class Source:
         workload = scenario.workload
         arrivals = workload.arrivals
         self._first = list(scenario.requests(replication))
+        self._models = scenario.models(replication)
         self._think_s = arrivals.think_s if isinstance(arrivals, Closed) else 0.0
         self._sent = len(self._first)
         self._total = workload.requests
@@ -34,5 +35,7 @@ class Source:
         """
         if self._sent == self._total:
             return None
+        index = self._sent
         self._sent += 1
-        return Request(self._sent - 1, now_s + self._think_s, ended.origin, ended.model)
+        model = self._models[index] if self._models else ended.model
+        return Request(index, now_s + self._think_s, ended.origin, model)

@@ -1,5 +1,7 @@
 """Tables of a trace: a row per step, per request, and per request and node that saw something.
 
+Of generative models they tell when the tokens of an answer came, as well.
+
 Every runner's traces pass through here, so simulated and real results share one schema and
 comparing them is a join. What follows from plan and topology is worked out once per plan, not
 once per record.
@@ -17,9 +19,10 @@ import pandas as pd
 
 from sim.critical import critical_steps
 from sim.emissions import emitted_g
-from sim.exposure import Sight, fraction, sights, worst_coalition
+from sim.exposure import Sight, fraction, holdings, sights, worst_coalition
 from sim.facts import StepFacts, step_facts
 from sim.plan import Step
+from sim.tokens import arrivals_of_tokens, token_times
 from sim.trace import HAS_FINISHED, NEVER_BEGUN, Columns, Outcome, Trace, outcome_words
 from topologies.carbon import CarbonIntensity
 
@@ -31,10 +34,14 @@ STEP_COLUMNS = (
 REQUEST_COLUMNS = (
     "request", "replication", "origin", "arrival_s", "end_s", "latency_s", "outcome", "reason",
     "bytes_up", "bytes_down", "energy_j", "cost_usd", "carbon_g", "pixels_max_node",
-    "pixels_max_pair", "mixes", "world",
+    "pixels_max_pair", "mixes", "tokens", "first_token_s", "token_gap_s", "world",
 )  # fmt: skip
 EXPOSURE_COLUMNS = (
     "request", "replication", "node", "provider", "received", "pixels", "mixes", "world",
+)  # fmt: skip
+HOLDING_COLUMNS = (
+    "request", "replication", "node", "provider", "tensor", "depth_least", "depth_most", "tokens",
+    "world",
 )  # fmt: skip
 
 StepGrids = tuple[tuple[CarbonIntensity, float], ...]
@@ -43,7 +50,7 @@ _SUMMED = ("bytes_up", "bytes_down", "energy_j", "cost_usd", "carbon_g")
 
 
 class Tables:
-    """The three tables of one trace; ``replication`` fills the column of that name.
+    """The tables of one trace; ``replication`` fills the column of that name.
 
     ``carbon_g`` is NaN where the topology gives no carbon intensity.
     """
@@ -56,7 +63,7 @@ class Tables:
         columns = trace.columns()
         self._rank = self._ranks(columns)
         self._rows = self._gather(columns)
-        self._seen_by, self._seen = self._look()
+        self._seen_by, self._seen, self._looked_at = self._look()
 
     def steps(self) -> pd.DataFrame:
         """Return one row per step that began; see `STEP_COLUMNS`.
@@ -68,7 +75,12 @@ class Tables:
         return self._rows[list(STEP_COLUMNS)]
 
     def requests(self) -> pd.DataFrame:
-        """Return one row per request; see `REQUEST_COLUMNS`."""
+        """Return one row per request; see `REQUEST_COLUMNS`.
+
+        ``tokens`` are those of the answer that reached the origin, ``first_token_s`` how long the
+        first was in coming, ``token_gap_s`` the mean time from one to the next; NaN where there
+        are none.
+        """
         table = pd.DataFrame(
             [(o.request.index, o.request.origin, o.request.arrival_s, o.end_s, o.latency_s,
               o.outcome, o.reason) for o in self._outcomes],
@@ -84,6 +96,9 @@ class Tables:
         )
         worst = worst.astype({"pixels_max_node": float, "pixels_max_pair": float, "mixes": bool})
         table[list(worst.columns)] = worst.take(self._seen_by).set_axis(table.index)
+        came = arrivals_of_tokens(self._plan_steps, self._rows, table["origin"])
+        for column, values in token_times(came, table["arrival_s"]).items():
+            table[column] = values
         return self._labelled(table)[list(REQUEST_COLUMNS)]
 
     def exposure(self) -> pd.DataFrame:
@@ -101,6 +116,27 @@ class Tables:
         distinct = pd.DataFrame(
             rows, columns=["seen_by", "node", "provider", "received", "pixels", "mixes"]
         ).astype({"seen_by": int, "pixels": float, "mixes": bool})
+        return self._per_request(distinct)[list(EXPOSURE_COLUMNS)]
+
+    def holdings(self) -> pd.DataFrame:
+        """Return one row per request, untrusted node and tensor that it held.
+
+        See `HOLDING_COLUMNS` and `sim.exposure.Held`.
+        """
+        topology = self._trace.topology
+        rows = [
+            (kind, node, topology.node(node).provider, tensor, held.least_depth, held.most_depth,
+             held.tokens)
+            for kind, steps in enumerate(self._looked_at)
+            for (node, tensor), held in holdings(steps, topology).items()
+        ]  # fmt: skip
+        columns = ["seen_by", "node", "provider", "tensor", "depth_least", "depth_most", "tokens"]
+        counts = dict.fromkeys(("seen_by", "depth_least", "depth_most", "tokens"), int)
+        distinct = pd.DataFrame(rows, columns=columns).astype(counts)
+        return self._per_request(distinct)[list(HOLDING_COLUMNS)]
+
+    def _per_request(self, distinct: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows of each request, given those of all that were seen alike."""
         requests = pd.DataFrame(
             {"request": [o.request.index for o in self._outcomes], "seen_by": self._seen_by}
         )
@@ -108,7 +144,7 @@ class Tables:
         table = requests.merge(distinct, on="seen_by", how="inner").sort_values(
             "rank", kind="stable", ignore_index=True
         )
-        return self._labelled(table)[list(EXPOSURE_COLUMNS)]
+        return self._labelled(table)
 
     @property
     def world(self) -> str:
@@ -213,11 +249,14 @@ class Tables:
             critical[[start + step for step in path]] = True
         return critical
 
-    def _look(self) -> tuple[npt.NDArray[np.int64], list[tuple[dict[str, Sight], Outcome]]]:
+    def _look(
+        self,
+    ) -> tuple[npt.NDArray[np.int64], list[tuple[dict[str, Sight], Outcome]], list[Sequence[Step]]]:
         """Work out what was seen of each request, once for all that ran the same steps.
 
         Returns, per request, the position of what was seen of it in the list that follows; each
-        entry of the list has the first request it stands for beside it.
+        entry of the list has the first request it stands for beside it. The third is the steps
+        that were run, for each entry.
         """
         arrived = self._rows[self._rows["share"] > 0]
         plan_step, rank = arrived["plan_step"].to_numpy(), arrived["rank"].to_numpy()
@@ -225,6 +264,7 @@ class Tables:
         bounds = np.searchsorted(rank[order], np.arange(len(self._outcomes) + 1))
         positions: dict[bytes, int] = {}
         seen: list[tuple[dict[str, Sight], Outcome]] = []
+        looked_at: list[Sequence[Step]] = []
         seen_by = np.zeros(len(self._outcomes), dtype=np.int64)
         parts = np.split(plan_step[order], bounds)[1:-1]
         for place, part in enumerate(parts):
@@ -232,9 +272,10 @@ class Tables:
             if key not in positions:
                 positions[key] = len(seen)
                 steps: Sequence[Step] = [self._plan_steps[position] for position in part]
+                looked_at.append(steps)
                 seen.append((sights(steps, self._trace.topology), self._outcomes[place]))
             seen_by[place] = positions[key]
-        return seen_by, seen
+        return seen_by, seen, looked_at
 
     def _labelled(self, table: pd.DataFrame) -> pd.DataFrame:
         table["replication"] = self._replication

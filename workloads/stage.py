@@ -16,32 +16,11 @@ Shard = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """One computation that one device runs without pause.
-
-    ``kind`` names the executor and the calibration key, e.g. ``sam.windowed``. ``flops`` counts
-    floating-point operations (two per multiply-accumulate), ``memory_bytes`` what is read from
-    and written to device memory, weights included, ``launches`` the kernels started,
-    ``weight_bytes`` the parameters that must be resident. ``blocks`` are the transformer blocks
-    it runs, in order, and ``shard`` the parts of the input it runs them on (empty: all).
-    ``precision`` is that of the arithmetic, a key of a device's peak rates.
-    """
-
-    kind: str
-    flops: float
-    memory_bytes: float
-    launches: int = 1
-    weight_bytes: float = 0.0
-    blocks: tuple[int, ...] = ()
-    shard: Shard = ()
-    precision: str = "fp16"
-
-
-@dataclass(frozen=True, slots=True)
 class Payload:
     """What one transfer carries: which part of which tensor.
 
-    ``tensor`` names it (``pixels``, ``tokens``, ``embedding``, ``prompt``, ``mask``, …), ``shard``
+    ``tensor`` names it (``pixels``, ``tokens``, ``embedding``, ``prompt``, ``mask``,
+    ``hidden``, ``token``, ``latent``, ``noise``, ``image``, …), ``shard``
     the parts of the input whose own content it holds (empty: none, as for a mask or a prompt),
     ``blocks_done`` how many transformer blocks it has passed, ``mixes`` whether it encodes parts
     of the input outside ``shard`` (true for any token after a global block), ``summary`` whether
@@ -61,6 +40,31 @@ class Payload:
     def encoded_bytes(self, codec: Codec) -> float:
         """Return the bytes that travel when the tensor is written with ``codec``."""
         return self.fixed_bytes + codec.encoded_bytes(self.elements, self.tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One computation that one device runs without pause.
+
+    ``kind`` names the executor and the calibration key, e.g. ``sam.windowed``. ``flops`` counts
+    floating-point operations (two per multiply-accumulate), ``memory_bytes`` what is read from
+    and written to device memory, weights included, ``launches`` the kernels started,
+    ``weight_bytes`` the parameters that must be resident. ``blocks`` are the transformer blocks
+    it runs, in order, and ``shard`` the parts of the input it runs them on (empty: all).
+    ``precision`` is that of the arithmetic, a key of a device's peak rates. ``makes`` is what it
+    leaves on its node, where that tells who holds what (hidden states, a latent, an image) or when
+    a part of the answer is there (a token); None where what it is sent for tells enough.
+    """
+
+    kind: str
+    flops: float
+    memory_bytes: float
+    launches: int = 1
+    weight_bytes: float = 0.0
+    blocks: tuple[int, ...] = ()
+    shard: Shard = ()
+    precision: str = "fp16"
+    makes: Payload | None = None
 
 
 @dataclass(frozen=True, slots=True)

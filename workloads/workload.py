@@ -2,22 +2,29 @@
 
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import numpy as np
 
 from workloads.arrivals import Arrivals, Closed, Times
 from workloads.errors import WorkloadError
+from workloads.lengths import Lengths
 from workloads.stage import Model, Request
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """``requests`` requests in all for ``model``; ``arrivals`` describes one origin's stream."""
+    """``requests`` requests in all for ``model``; ``arrivals`` describes one origin's stream.
+
+    ``varying`` are fields of the model that are drawn anew for each request, each with the
+    distribution it is drawn from: so many tokens in, so many out.
+    """
 
     model: Model
     arrivals: Arrivals
     requests: int
+    varying: tuple[tuple[str, Lengths], ...] = ()
 
     def __post_init__(self) -> None:
         if self.requests < 1:
@@ -50,6 +57,25 @@ class Workload:
         return tuple(
             Request(index, float(time_s), origins[place], self.model)
             for index, (time_s, place) in enumerate(zip(times_s, places, strict=True))
+        )
+
+    def models(self, rng: np.random.Generator) -> tuple[Model, ...]:
+        """Return the model of each request, by its index; none where all are for ``model`` itself.
+
+        Raises `WorkloadError` where what was drawn is impossible for the model.
+        """
+        if not self.varying:
+            return ()
+        names = [name for name, _ in self.varying]
+        generators = rng.spawn(len(names))
+        drawn = [
+            lengths.draw(generator, self.requests).tolist()
+            for (_, lengths), generator in zip(self.varying, generators, strict=True)
+        ]
+        model = cast("Any", self.model)  # a frozen dataclass with these fields
+        return tuple(
+            replace(model, **dict(zip(names, values, strict=True)))
+            for values in zip(*drawn, strict=True)
         )
 
     def _opening(self, origins: Sequence[str], clients: int) -> tuple[Request, ...]:

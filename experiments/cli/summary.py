@@ -3,13 +3,15 @@
 Simulated or real, the figures are the same ones and are shown the same way.
 """
 
+from collections.abc import Callable
 from math import isfinite, isnan
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.table import Table
 
 from experiments.campaign import Campaign
+from experiments.cli.holding import MOST_CLOUDS, held_by_any, holdings_table
 from experiments.cli.notes import (
     comparisons_json,
     comparisons_table,
@@ -24,6 +26,7 @@ from experiments.sequential import Target
 from experiments.statistics.estimates import BATCH_MEANS, Estimate
 from experiments.verdict import Answer, judge
 from sim.runner import AUTO
+from workloads.catalogue import generates
 
 
 def campaigns_json(name: str, campaigns: list[Campaign], target: Target | None) -> dict[str, Any]:
@@ -45,6 +48,7 @@ def campaigns_json(name: str, campaigns: list[Campaign], target: Target | None) 
                 "metrics": {key: estimate_json(each) for key, each in campaign.metrics.items()},
                 "utilisation": {key: value.mean for key, value in campaign.utilisation.items()},
                 "seen": campaign.seen.reset_index().to_dict(orient="records"),
+                "held": campaign.held.reset_index().to_dict(orient="records"),
             }
             for campaign in campaigns
         ],
@@ -60,7 +64,8 @@ def print_campaigns(
     show(*notes(campaigns, target))
     if comparing:
         show(comparisons_table(compare(campaigns), campaigns[0].scenario.deadline_s))
-    sights = _sights(campaigns)
+    made = generates(campaigns[0].scenario.workload.model)
+    sights = holdings_table(campaigns) if made else _sights(campaigns)
     if sights is not None:
         show(sights)
     show(_verdicts(campaigns))
@@ -93,19 +98,73 @@ def _summary(campaigns: list[Campaign]) -> Table:
     deadline_ms = scenario.deadline_s * 1e3
     given = 0 if scenario.warm_up == AUTO else scenario.warm_up
     measured = scenario.workload.requests - given
+    extra = _extra_columns(campaigns)
     table = Table(
         title=f"{scenario.name}: {scenario.workload.model.name}, {scenario.replications} x "
         f"{measured} requests, seed {scenario.seed}",
-        caption=f"{_METHOD[scenario.replications > 1]} pixels: largest part of one "
-        "input that a cloud (any two clouds) received; mixes: tokens that encode other shards.",
+        caption=f"{_METHOD[scenario.replications > 1]} {extra.caption}",
     )
     table.add_column("policy", no_wrap=True)
     for name in ("p50 ms", "p99 ms", f"<= {deadline_ms:g} ms", "up MB", "down MB", "J", "mUSD",
-                 "pixels", "by two", "mixes"):  # fmt: skip
+                 *extra.names):  # fmt: skip
         table.add_column(name, justify="right")
     for campaign in campaigns:
-        table.add_row(campaign.scenario.policy_name, *_cells(campaign))
+        cells = (*_cells(campaign), *extra.cells(campaign))
+        table.add_row(campaign.scenario.policy_name, *cells)
     return table
+
+
+class _Columns(NamedTuple):
+    """Columns that suit the kind of model: their names, cells and what the caption says of them."""
+
+    names: tuple[str, ...]
+    cells: Callable[[Campaign], tuple[str, ...]]
+    caption: str
+
+
+def _extra_columns(campaigns: list[Campaign]) -> _Columns:
+    if not generates(campaigns[0].scenario.workload.model):
+        return _LOOKING
+    writes = any("tokens_per_s" in campaign.metrics for campaign in campaigns)
+    return _WRITING if writes else _PAINTING
+
+
+def _seen_cells(campaign: Campaign) -> tuple[str, ...]:
+    metrics = campaign.metrics
+    return (
+        f"{metrics['pixels_max_node'].mean:.1%}",
+        f"{metrics['pixels_max_pair'].mean:.1%}",
+        "yes" if metrics["mixes"].mean else "no",
+    )
+
+
+def _token_cells(campaign: Campaign) -> tuple[str, ...]:
+    held = held_by_any(campaign)
+    if campaign.saturation or "tokens_per_s" not in campaign.metrics:
+        return ("-", "-", "-", held)
+    first, gap, rate = (
+        campaign.metrics[name].mean for name in ("first_token_s", "token_gap_s", "tokens_per_s")
+    )
+    shown_gap = "-" if isnan(gap) else f"{gap * 1e3:.1f}"
+    return (f"{first * 1e3:.0f}", shown_gap, f"{rate:.2f}", held)
+
+
+_LOOKING = _Columns(
+    ("pixels", "by two", "mixes"),
+    _seen_cells,
+    "pixels: largest part of one input that a cloud (any two clouds) received; mixes: tokens that "
+    "encode other shards.",
+)
+_WRITING = _Columns(
+    ("first ms", "gap ms", "tok/s", "clouds hold"),
+    _token_cells,
+    "first: until the first token is there; gap: from one to the next; tok/s: of one request.",
+)
+_PAINTING = _Columns(
+    ("clouds hold",),
+    lambda campaign: (held_by_any(campaign),),
+    "clouds hold: what some cloud received or made, and its depth.",
+)
 
 
 _METHOD = {
@@ -127,9 +186,6 @@ def _cells(campaign: Campaign) -> list[str]:
         f"{metrics['bytes_down'].mean / 1e6:.2f}",
         f"{metrics['energy_j'].mean:.1f}",
         f"{metrics['cost_usd'].mean * 1e3:.2f}",
-        f"{metrics['pixels_max_node'].mean:.1%}",
-        f"{metrics['pixels_max_pair'].mean:.1%}",
-        "yes" if metrics["mixes"].mean else "no",
     ]
 
 
@@ -158,9 +214,6 @@ def _sights(campaigns: list[Campaign]) -> Table | None:
         seen = [_sight(campaign, cloud.name) for campaign in showing]
         table.add_row(cloud.name, cloud.device.name if cloud.device else "", *seen)
     return table
-
-
-MOST_CLOUDS = 24
 
 
 def _sight(campaign: Campaign, cloud: str) -> str:

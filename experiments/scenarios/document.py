@@ -14,8 +14,9 @@ from real_runner.deployment import Deployment
 from sim.runner import AUTO
 from topologies.documents import Seconds
 from workloads.arrivals import Arrivals, Bursts, Camera, Closed, Poisson
-from workloads.catalogue import workload_named
+from workloads.catalogue import Painting, Text, workload_named
 from workloads.images import Image
+from workloads.lengths import Lengths, Lognormal, Uniform
 from workloads.replay import Replay
 from workloads.workload import Workload
 
@@ -96,8 +97,69 @@ class ImageDocument(_Document):
     encoding: str = Image().encoding
 
 
+class UniformDocument(_Document):
+    """Any number from ``low`` to ``high``, equally likely."""
+
+    kind: Literal["uniform"]
+    low: int = Field(ge=1)
+    high: int = Field(ge=1)
+
+    def build(self) -> Lengths:
+        """Return the distribution."""
+        return Uniform(self.low, self.high)
+
+
+class LognormalDocument(_Document):
+    """Numbers of this mean and coefficient of variation, from 1 to ``most``."""
+
+    kind: Literal["lognormal"]
+    mean: float = Field(ge=1)
+    cv: float = Field(gt=0)
+    most: int = Field(ge=1)
+
+    def build(self) -> Lengths:
+        """Return the distribution."""
+        return Lognormal(self.mean, self.cv, self.most)
+
+
+Tokens = (
+    Annotated[int, Field(ge=1)]
+    | Annotated[UniformDocument | LognormalDocument, Field(discriminator="kind")]
+)
+
+
+class TextDocument(_Document):
+    """How long prompts and answers are; a distribution is drawn from for each request."""
+
+    prompt_tokens: Tokens = 16
+    output_tokens: Tokens = 300
+
+    def build(self) -> Text:
+        """Return what is asked."""
+        given = (self.prompt_tokens, self.output_tokens)
+        return Text(*(value if isinstance(value, int) else value.build() for value in given))
+
+
+class PaintingDocument(_Document):
+    """How a picture is painted, and how large."""
+
+    steps: int = Field(default=30, ge=1)
+    width_px: int = Painting().width_px
+    height_px: int = Painting().height_px
+    guidance: bool = True
+
+    def build(self) -> Painting:
+        """Return what is asked."""
+        return Painting(self.steps, self.width_px, self.height_px, self.guidance)
+
+
 class WorkloadDocument(_Document):
-    """Which model, on which input, how often, and how many requests in one replication."""
+    """Which model, on which input, how often, and how many requests in one replication.
+
+    ``model`` is a name (see ``tessera list workloads``) or the path of a Llama's ``config.json``.
+    ``image``, ``prompts`` and ``pixel_encoding`` are for models that look at pictures, ``text``
+    for those that write, ``painting`` for those that paint.
+    """
 
     model: str
     arrivals: Annotated[
@@ -109,6 +171,8 @@ class WorkloadDocument(_Document):
     prompts: int = Field(default=1, ge=1)
     precision: str = "fp16"
     pixel_encoding: str = "raw"
+    text: TextDocument | None = None
+    painting: PaintingDocument | None = None
 
     def build(self, folder: Path) -> Workload:
         """Return the workload; paths in it are relative to ``folder``."""
@@ -120,6 +184,9 @@ class WorkloadDocument(_Document):
             prompts=self.prompts,
             precision=self.precision,
             pixel_encoding=self.pixel_encoding,
+            text=self.text.build() if self.text else None,
+            painting=self.painting.build() if self.painting else None,
+            folder=folder,
         )
 
 

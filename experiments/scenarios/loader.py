@@ -11,10 +11,11 @@ import yaml
 from experiments.scenarios.document import ScenarioDocument
 from experiments.scenarios.faults import FaultsDocument
 from real_runner.deployment import Deployment
-from sim.calibration import Calibrated, read_profile
+from sim.calibration import Calibrated
 from sim.cost import CostModel, Roofline
 from sim.errors import ScenarioError
 from sim.policies.registry import policy_named
+from sim.profiles import read_profile
 from sim.runner import Scenario
 from topologies.documents import parse, read_document
 from topologies.errors import TopologyError, suggestion

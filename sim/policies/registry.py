@@ -17,11 +17,20 @@ from pydantic.errors import PydanticSchemaGenerationError
 
 from sim.errors import PolicyError
 from sim.policies.chain import BestSplit, Local, Offload
+from sim.policies.denoising import SplitDenoising
+from sim.policies.denoising import summary as design_summary
+from sim.policies.generating import CloudOnly, EdgeOnly
+from sim.policies.lambda_split import LambdaSplit, Pipelined
 from sim.policies.sharded import Sharded
 from sim.policy import Policy
+from workloads.llama.model import Llama
 from workloads.sam.modes import summary as mode_summary
+from workloads.sdxl.model import Sdxl
+from workloads.stage import Model
 
-POLICIES: Mapping[str, tuple[type[Policy], dict[str, str]]] = {
+Entries = Mapping[str, tuple[type[Policy], dict[str, str]]]
+
+POLICIES: Entries = {
     "local": (Local, {}),
     "offload": (Offload, {}),
     "best-split": (BestSplit, {}),
@@ -32,6 +41,32 @@ POLICIES: Mapping[str, tuple[type[Policy], dict[str, str]]] = {
     "sharded/landmark": (Sharded, {"mode": "landmark"}),
     "sharded/image": (Sharded, {"mode": "image"}),
 }
+"""For models that look at a picture."""
+
+WRITING: Entries = {
+    "edge-only": (EdgeOnly, {}),
+    "cloud-only": (CloudOnly, {}),
+    "lambda-split": (LambdaSplit, {}),
+    "lambda-split/pipelined": (Pipelined, {}),
+}
+"""For models that answer a prompt with text."""
+
+PAINTING: Entries = {
+    "edge-only": (EdgeOnly, {}),
+    "cloud-only": (CloudOnly, {}),
+    "lambda-split/lockstep": (SplitDenoising, {"design": "lockstep"}),
+    "lambda-split/edge-scheduler": (SplitDenoising, {"design": "edge-scheduler"}),
+}
+"""For models that answer a prompt with a picture."""
+
+ALL_POLICIES: Entries = {**POLICIES, **WRITING, **PAINTING}
+
+
+def policies_for(model: Model) -> tuple[str, ...]:
+    """Return the names of the policies that are made for models like this one."""
+    if isinstance(model, Llama):
+        return tuple(WRITING)
+    return tuple(PAINTING if isinstance(model, Sdxl) else POLICIES)
 
 
 def policy_named(spec: str) -> Policy:
@@ -48,10 +83,10 @@ def policy_named(spec: str) -> Policy:
         kind = _class_in_file(spec, *name.split(":"))
         return _built(name, kind, parameters, {})
     try:
-        kind, fixed = POLICIES[name]
+        kind, fixed = ALL_POLICIES[name]
     except KeyError:
         raise PolicyError(
-            f"policy {name!r} is unknown{_nearest(name, POLICIES)} "
+            f"policy {name!r} is unknown{_nearest(name, ALL_POLICIES)} "
             "('tessera list policies' shows all)"
         ) from None
     return _built(name, kind, parameters, fixed)
@@ -59,10 +94,12 @@ def policy_named(spec: str) -> Policy:
 
 def describe(name: str) -> str:
     """Return the first line of a policy's description and its parameters with their defaults."""
-    kind, fixed = POLICIES[name]
+    kind, fixed = ALL_POLICIES[name]
     summary = (inspect.getdoc(kind) or "").splitlines()[0]
     if "mode" in fixed:
         summary = f"{summary} {mode_summary(fixed['mode'])}"
+    if "design" in fixed:
+        summary = f"{summary} {design_summary(fixed['design'])}"
     knobs = ", ".join(
         f"{field.name}={field.default}" for field in _knobs(kind) if field.name not in fixed
     )

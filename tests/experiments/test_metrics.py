@@ -40,8 +40,31 @@ def requests_table() -> pd.DataFrame:
             "pixels_max_node": [1.0, 0.2, 0.4, 0.1, 0.3],
             "pixels_max_pair": [1.0, 0.4, 0.5, 0.2, 0.6],
             "mixes": [True, False, False, False, False],
+            "tokens": [0, 0, 0, 0, 0],
+            "first_token_s": [nan] * 5,
+            "token_gap_s": [nan] * 5,
         }
     )
+
+
+def test_written_answers_have_metrics_of_their_own_and_nothing_else_has() -> None:
+    plain = replication_metrics(requests_table(), warm_up=1, deadline_s=0.2)
+    table = requests_table().assign(
+        tokens=[9, 2, 0, 4, 3],
+        first_token_s=[9.0, 0.05, nan, 0.1, 0.1],
+        token_gap_s=[9.0, 0.05, nan, 0.03, 9.0],
+    )
+    found = replication_metrics(table, warm_up=1, deadline_s=0.2)
+    assert {key: found[key] for key in plain} == plain
+    assert {key: found[key] for key in found.keys() - plain.keys()} == pytest.approx(
+        {"first_token_s": 0.075, "token_gap_s": 0.04, "tokens_per_s": (2 / 0.1 + 4 / 0.2) / 2}
+    )
+
+
+def test_a_replication_without_any_token_does_not_count_for_token_metrics() -> None:
+    found = summarise([{"mean_s": 1.0}, {"mean_s": 3.0, "tokens_per_s": 5.0}])
+    assert found["mean_s"].mean == pytest.approx(2.0)
+    assert found["tokens_per_s"].mean == pytest.approx(5.0)
 
 
 def test_metrics_of_a_replication_are_as_worked_out_by_hand() -> None:

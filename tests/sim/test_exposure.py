@@ -1,6 +1,6 @@
 import pytest
 
-from sim.exposure import Sight, fraction, sights, worst_coalition
+from sim.exposure import Held, Sight, fraction, holdings, sights, worst_coalition
 from sim.plan import Compute, Transfer
 from topologies.topology import Topology
 from workloads.stage import Payload, Stage
@@ -36,3 +36,23 @@ def test_a_coalition_larger_than_all_is_all() -> None:
 
 def test_the_whole_is_one_whatever_rounding_says() -> None:
     assert fraction(range(10), [0.1] * 10) <= 1.0
+
+
+def test_an_untrusted_node_holds_what_it_received_and_what_its_stages_make(
+    topology: Topology,
+) -> None:
+    def made(depth: int, tokens: int) -> Stage:
+        return Stage("s", 1.0, 1.0, makes=Payload("hidden", tokens=tokens, blocks_done=depth))
+
+    steps = (
+        Transfer("edge", "a", Payload("hidden", tokens=4, blocks_done=3)),
+        Transfer("edge", "a", Payload("hidden", tokens=1, blocks_done=2)),
+        Compute("a", (made(9, 5), Stage("plain", 1.0, 1.0))),
+        Transfer("a", "edge", Payload("hidden", tokens=5, blocks_done=9)),
+        Compute("edge", (made(12, 5),)),
+        Compute("b", (Stage("t", 1.0, 1.0, makes=Payload("token", tokens=1)),)),
+    )
+    assert holdings(steps, topology) == {
+        ("a", "hidden"): Held(2, 9, 10),
+        ("b", "token"): Held(0, 0, 1),
+    }

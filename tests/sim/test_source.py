@@ -5,6 +5,8 @@ import pytest
 from sim.source import Source
 from tests.conftest import MakeScenario, Scripted, TwoParts, small_topology
 from workloads.arrivals import Closed, Poisson
+from workloads.catalogue import Text, workload_named
+from workloads.lengths import Uniform
 from workloads.workload import Workload
 
 
@@ -58,3 +60,20 @@ def test_more_clients_than_requests_send_no_more_than_asked_for(
     source = Source(make_scenario(Scripted(()), workload=workload))
     assert len(source.first()) == requests
     assert source.after(source.first()[0], 1.0) is None
+
+
+def test_each_request_of_a_closed_loop_asks_for_a_length_of_its_own(
+    make_scenario: MakeScenario,
+) -> None:
+    text = Text(16, Uniform(1, 1000))
+    closed = workload_named("llama2-7b", Closed(1), 5, text=text)
+    scenario = make_scenario(Scripted(()), workload=closed)
+    source = Source(scenario, 1)
+    (request,) = source.first()
+    asked = [request]
+    while (following := source.after(asked[-1], 1.0)) is not None:
+        asked.append(following)
+    opened = make_scenario(Scripted(()), workload=replace(closed, arrivals=Poisson(1.0)))
+    assert [r.model for r in asked] == [r.model for r in opened.requests(1)]
+    assert len({r.model for r in asked}) == 5
+    assert [r.model for r in opened.requests(0)] != [r.model for r in opened.requests(1)]

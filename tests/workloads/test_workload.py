@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from workloads.arrivals import Bursts, Camera, Closed, Poisson
-from workloads.catalogue import model_named
+from workloads.catalogue import Text, model_named, workload_named
 from workloads.errors import WorkloadError
+from workloads.lengths import Uniform
 from workloads.replay import Replay
 from workloads.workload import Workload
 
@@ -96,3 +97,19 @@ def test_a_closed_loop_begins_with_one_request_per_client_in_turns_by_origin():
     assert [request.origin for request in requests] == ORIGINS * 2
     assert {request.arrival_s for request in requests} == {0.0}
     assert len(drawn(Closed(2), 7)) == 7
+
+
+def test_lengths_are_drawn_per_request_and_repeat_whatever_else_is_drawn():
+    text = Text(16, Uniform(1, 1000))
+    workload = workload_named("llama2-7b", Poisson(1), 200, text=text)
+    lengths = [model.output_tokens for model in workload.models(np.random.default_rng(7))]
+    assert len(set(lengths)) > 100
+    assert lengths == [m.output_tokens for m in workload.models(np.random.default_rng(7))]
+    both = workload_named(
+        "llama2-7b", Poisson(1), 200, text=Text(Uniform(2, 3), Uniform(1, 1000))
+    ).models(np.random.default_rng(7))
+    assert {model.prompt_tokens for model in both} == {2, 3}
+
+
+def test_a_workload_of_one_model_draws_none():
+    assert Workload(MODEL, Poisson(1), 5).models(np.random.default_rng(7)) == ()

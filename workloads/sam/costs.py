@@ -16,7 +16,7 @@ a shard meets all 64, too, since a shard need not be a rectangle.
 from functools import lru_cache
 
 from workloads.sam.variants import Variant
-from workloads.sam.work import Work, attention, copy, linear, norm
+from workloads.work import Work, attention, copy, linear, norm
 
 COLOURS = 3
 

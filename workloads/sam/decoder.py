@@ -9,7 +9,7 @@ corners of a box). Every prompt has an image and tokens of its own, in one batch
 from functools import lru_cache
 
 from workloads.sam.variants import Variant
-from workloads.sam.work import Work, attention, linear, norm
+from workloads.work import Work, attention, linear, norm
 
 MASK_TOKENS = 4
 PROMPT_TOKENS = 2

@@ -21,8 +21,8 @@ from workloads.sam.sharding import (
 )
 from workloads.sam.stages import windowed_work
 from workloads.sam.variants import Variant
-from workloads.sam.work import Work, copy
 from workloads.stage import Payload, Round, Shard, Stage
+from workloads.work import Work, copy
 
 
 def landmark(sam: Sam, options: Options) -> Sharding:

@@ -13,8 +13,8 @@ from workloads.sam import costs, payloads, stages
 from workloads.sam.decoder import decode
 from workloads.sam.geometry import all_windows, windows
 from workloads.sam.variants import Variant
-from workloads.sam.work import Work
 from workloads.stage import ChainLink, Payload, Shard, Stage
+from workloads.work import Work, require_precision, stage_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,7 @@ class Sam:
     def __post_init__(self) -> None:
         if self.prompts < 1:
             raise WorkloadError(f"sam.prompts: {self.prompts!r}; give at least 1")
-        if self.precision not in stages.PRECISION_BYTES:
-            raise WorkloadError(
-                f"sam.precision: {self.precision!r} is unknown; choose one of "
-                f"{', '.join(stages.PRECISION_BYTES)}"
-            )
+        require_precision("sam.precision", self.precision)
         encoding_named(self.pixel_encoding, field="sam.pixel_encoding")
 
     @property
@@ -95,7 +91,7 @@ class Sam:
         self, kind: str, work: Work, blocks: tuple[int, ...] = (), shard: Shard = ()
     ) -> Stage:
         """Return ``work`` as a stage ``sam.kind`` at this model's precision."""
-        return stages.stage_of(kind, work, self.precision, blocks, shard)
+        return stage_of(f"sam.{kind}", work, self.precision, blocks=blocks, shard=shard)
 
     def patch_embed(self) -> Stage:
         """Return embedding the patches of the whole image."""

@@ -7,33 +7,8 @@ from workloads.images import BYTES_PER_PIXEL, Image, encoding_named
 from workloads.sam import costs
 from workloads.sam.geometry import all_windows, shard_tokens
 from workloads.sam.variants import Variant
-from workloads.sam.work import Work
 from workloads.stage import Shard, Stage
-
-PRECISION_BYTES = {"fp32": 4, "tf32": 4, "bf16": 2, "fp16": 2, "fp8": 1, "int8": 1}
-"""Width of one number in memory at each precision of arithmetic."""
-
-
-def stage_of(
-    kind: str, work: Work, precision: str, blocks: tuple[int, ...] = (), shard: Shard = ()
-) -> Stage:
-    """Return ``work`` as a stage.
-
-    ``flops`` is two per multiply-accumulate. ``memory_bytes`` is every parameter once and every
-    counted activation (the inputs and outputs of each matrix product, attention being fused:
-    `workloads.sam.work`) at the precision's width.
-    """
-    width = PRECISION_BYTES[precision]
-    return Stage(
-        f"sam.{kind}",
-        flops=2.0 * work.macs,
-        memory_bytes=float(width * (work.moved + work.parameters)),
-        launches=work.launches,
-        weight_bytes=float(width * work.parameters),
-        blocks=blocks,
-        shard=shard,
-        precision=precision,
-    )
+from workloads.work import Work, stage_of
 
 
 def prepare(variant: Variant, image: Image, precision: str) -> Stage:
@@ -75,7 +50,7 @@ def windowed(
             f"{variant.windowed_blocks}"
         )
     work = windowed_work(variant, len(blocks), shard, patch_embed=patch_embed)
-    return stage_of("windowed", work, precision, blocks, shard)
+    return stage_of("sam.windowed", work, precision, blocks=blocks, shard=shard)
 
 
 @lru_cache(maxsize=1 << 16)
@@ -85,7 +60,7 @@ def local_run(variant: Variant, precision: str, shard: Shard, *, patch_embed: bo
     count = len(variant.windowed_blocks)
     work = windowed_work(variant, count, shard, patch_embed=patch_embed)
     work += costs.global_block(variant, tokens).times(len(variant.global_blocks))
-    return stage_of("local", work, precision, tuple(range(variant.depth)), shard)
+    return stage_of("sam.local", work, precision, blocks=range(variant.depth), shard=shard)
 
 
 def global_block(variant: Variant, precision: str, block: int) -> Stage:
@@ -96,7 +71,7 @@ def global_block(variant: Variant, precision: str, block: int) -> Stage:
             f"{variant.global_blocks}"
         )
     work = costs.global_block(variant, variant.tokens)
-    return stage_of("global", work, precision, (block,))
+    return stage_of("sam.global", work, precision, blocks=(block,))
 
 
 def windowed_work(variant: Variant, blocks: int, shard: Shard, *, patch_embed: bool) -> Work:

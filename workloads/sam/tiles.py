@@ -8,8 +8,8 @@ from workloads.sam.geometry import shard_tokens
 from workloads.sam.model import Sam
 from workloads.sam.sharding import Options, Sharding
 from workloads.sam.variants import Variant
-from workloads.sam.work import Work
 from workloads.stage import Payload, Round, Shard, Stage
+from workloads.work import Work
 
 
 def image(sam: Sam, options: Options) -> Sharding:

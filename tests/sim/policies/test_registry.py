@@ -4,11 +4,11 @@ import pytest
 
 from sim.errors import PolicyError
 from sim.policies.chain import BestSplit, Local
-from sim.policies.registry import POLICIES, describe, policy_named
+from sim.policies.registry import ALL_POLICIES, describe, policy_named
 from sim.policies.sharded import Sharded
 
 
-@pytest.mark.parametrize("name", POLICIES)
+@pytest.mark.parametrize("name", ALL_POLICIES)
 def test_every_shipped_policy_is_made_by_its_name_and_described_in_a_line(name) -> None:
     assert callable(policy_named(name).plan)
     assert "\n" not in describe(name)

@@ -6,7 +6,7 @@ from workloads.sam import costs
 from workloads.sam.decoder import decode
 from workloads.sam.geometry import windows
 from workloads.sam.variants import TILE_ENCODER, VARIANTS
-from workloads.sam.work import Work
+from workloads.work import Work
 
 torch = pytest.importorskip("torch")
 flop_counter = pytest.importorskip("torch.utils.flop_counter")

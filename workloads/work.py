@@ -12,7 +12,17 @@ What is counted, and what is not:
 - ``launches``: kernels: one per product, attention, norm, table addition and copy.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
+
+from workloads.errors import WorkloadError
+from workloads.stage import Payload, Shard, Stage
+
+PRECISION_BYTES: Final[Mapping[str, int]] = {
+    "fp32": 4, "tf32": 4, "bf16": 2, "fp16": 2, "fp8": 1, "int8": 1,
+}  # fmt: skip
+"""Width of one number in memory at each precision of arithmetic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +84,41 @@ def norm(channels: int) -> Work:
 def copy(elements: int) -> Work:
     """Return the work of moving elements from one place in memory to another."""
     return Work(moved=2 * elements, launches=1)
+
+
+def require_precision(place: str, precision: str) -> None:
+    """Raise `WorkloadError`, naming ``place``, for a precision that is unknown."""
+    if precision not in PRECISION_BYTES:
+        raise WorkloadError(
+            f"{place}: {precision!r} is unknown; choose one of {', '.join(PRECISION_BYTES)}"
+        )
+
+
+def stage_of(
+    kind: str,
+    work: Work,
+    precision: str,
+    *,
+    blocks: Sequence[int] = (),
+    shard: Shard = (),
+    makes: Payload | None = None,
+    unread: int = 0,
+) -> Stage:
+    """Return ``work`` at a precision as a stage.
+
+    ``flops`` is two per multiply-accumulate. ``memory_bytes`` is every parameter once and every
+    activation that moves, at the precision's width. Of a table only the rows that are read stand
+    in ``work``; ``unread`` are its other parameters, which must be resident all the same.
+    """
+    width = PRECISION_BYTES[precision]
+    return Stage(
+        kind,
+        flops=2.0 * work.macs,
+        memory_bytes=float(width * (work.moved + work.parameters)),
+        launches=work.launches,
+        weight_bytes=float(width * (work.parameters + unread)),
+        blocks=tuple(blocks),
+        shard=shard,
+        precision=precision,
+        makes=makes,
+    )

@@ -1,0 +1,254 @@
+"""Λ-Split of a Llama: head and tail on the trusted edge, the middle on clouds.
+
+After "Λ-Split: A Privacy-Preserving Split Computing Framework for Cloud-Powered Generative AI"
+(arXiv 2310.14651). Only hidden states travel: no cloud gets the prompt or a token. A plan holds all
+rounds of a text as one chain of steps, so that a text is planned once; see
+`sim.policies.token_rounds`. Each part keeps keys and values of its own layers, and the edge the
+hidden states it has sent: so a cloud that is lost in the middle of a text costs one round in which
+another is sent them all, and no token.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import ClassVar, Literal, NamedTuple
+
+from sim.errors import CannotServeError, PolicyError
+from sim.plan import Plan, PlanBuilder
+from sim.policies.generating import (
+    Site,
+    complete_alone,
+    has_room,
+    llama_of,
+    require_room,
+    text_bytes,
+    tokens_done,
+)
+from sim.policies.placement import Job, clouds_of, edge_of, fetch_to, job_of
+from sim.policies.token_rounds import Pace, Round, rounds
+from sim.policy import Estimates, Progress, View
+from workloads.codec import codec_named
+from workloads.llama.model import Llama, tokens
+from workloads.stage import Request, Stage
+
+CodecName = Literal["fp64", "fp32", "fp16", "int8", "int4"]
+
+
+class Part(NamedTuple):
+    """Layers [first, last) on ``node``."""
+
+    node: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class LambdaSplit:
+    """Layers [a, b) of a Llama in the cloud, the rest, prompt and tokens at the edge.
+
+    ``b`` counts from the end where it is negative. ``codec`` writes hidden states. ``clouds`` that
+    promise the quickest round, each of another provider, share the middle as consecutive ranges of
+    layers (0: one of every provider). ``chunk`` positions of a prompt are read at a time, so that
+    reading overlaps with sending (0: all at once). ``lookahead`` is how many tokens one round trip
+    yields on average, of ``draft`` drafted ones and one more: a parameter here, not a prediction.
+    ``resend`` says whether new positions travel or the whole prefix each time, with nothing cached
+    anywhere; ``connection`` whether one is kept or a ``new`` one opened for each round. ``edge``
+    names the edge, see `sim.policies.placement.edge_of`.
+    """
+
+    reads_load: ClassVar[bool] = False
+
+    a: int = 1
+    b: int = -1
+    codec: CodecName = "fp16"
+    clouds: int = 1
+    chunk: int = 0
+    lookahead: float = 1.0
+    draft: int = 4
+    resend: Literal["new", "prefix"] = "new"
+    connection: Literal["kept", "new"] = "kept"
+    edge: str = ""
+
+    def __post_init__(self) -> None:
+        if self.a < 1:
+            raise PolicyError(f"a: {self.a} would let a cloud embed the prompt; give at least 1")
+        if self.clouds < 0 or self.chunk < 0:
+            raise PolicyError(f"clouds {self.clouds}, chunk {self.chunk}: give 0 or more of either")
+        if self.draft < 1 or not 1.0 <= self.lookahead <= self.draft + 1:
+            raise PolicyError(
+                f"lookahead: {self.lookahead:g} with {self.draft} drafted tokens; give 1 to "
+                "draft + 1, and a draft of at least 1"
+            )
+        if self.resend == "prefix" and (self.lookahead > 1.0 or self.chunk):
+            raise PolicyError("resend: prefix keeps nothing to look ahead or read on from; use new")
+
+    @property
+    def pace(self) -> Pace:
+        """How a text is cut into rounds."""
+        return Pace(self.chunk, self.lookahead, self.draft, self.resend)
+
+    def plan(self, request: Request, progress: Progress, view: View) -> Plan:
+        """Return all rounds that are left of the text as one plan."""
+        job = job_of(request)
+        if progress.plans == 0:
+            return _first_plan(self, job, view.estimates)
+        return _plan(self, job, view.estimates, progress)
+
+
+@dataclass(frozen=True)
+class Pipelined(LambdaSplit):
+    """Layers [a, b) in a row over clouds of different providers: none has the whole middle."""
+
+    clouds: int = 0
+
+
+@lru_cache(maxsize=64)
+def _first_plan(policy: LambdaSplit, job: Job, world: Estimates) -> Plan:
+    return _plan(policy, job, world, Progress())
+
+
+def _plan(policy: LambdaSplit, job: Job, world: Estimates, progress: Progress) -> Plan:
+    llama = llama_of(job.model)
+    b = _end_of_middle(policy, llama)
+    one = llama.head(policy.a, 1, llama.prompt_tokens), llama.tail(b, 1, llama.prompt_tokens)
+    edge = edge_of(job, world, one, policy.edge)
+    kept_bytes = sum(stage.weight_bytes for stage in one)
+    require_room(world, edge, text_bytes(llama, kept_bytes, llama.layers - b + policy.a))
+    if policy.a == b:
+        return complete_alone(job, Site(edge, policy.a), progress)
+    parts = _parts(policy, job, edge, b, world)
+    done = tokens_done(progress, edge)
+    builder = PlanBuilder()
+    ready = () if done else fetch_to(builder, job, edge)
+    _Text(builder, policy, llama, job.origin, edge, parts).write(
+        rounds(policy.pace, llama.prompt_tokens, llama.output_tokens, done), ready
+    )
+    return builder.build()
+
+
+def _end_of_middle(policy: LambdaSplit, llama: Llama) -> int:
+    b = policy.b + llama.layers if policy.b < 0 else policy.b
+    if not policy.a <= b < llama.layers:
+        raise PolicyError(
+            f"a={policy.a}, b={policy.b}: {llama.name} has {llama.layers} layers; give "
+            f"0 < a <= b < {llama.layers}"
+        )
+    return b
+
+
+def _parts(policy: LambdaSplit, job: Job, edge: str, b: int, world: Estimates) -> tuple[Part, ...]:
+    """Cut the middle into as equal ranges as there are clouds to run them."""
+    nodes = _chosen(policy, job, edge, b, world)
+    layers = b - policy.a
+    count = min(len(nodes), layers)
+    bounds = [policy.a + layers * each // count for each in range(count + 1)]
+    return tuple(map(Part, nodes[:count], bounds[:-1], bounds[1:]))
+
+
+def _chosen(policy: LambdaSplit, job: Job, edge: str, b: int, world: Estimates) -> tuple[str, ...]:
+    """Return the quickest cloud of each provider that has the memory, the quickest of all first."""
+    llama = llama_of(job.model)
+    providers = _providers(policy, world)
+    wanted = policy.clouds or providers
+    stage = llama.middle(policy.a, b, 1, llama.prompt_tokens)
+    needed_bytes = text_bytes(llama, stage.weight_bytes, b - policy.a) / wanted
+    codec = codec_named(policy.codec)
+    up, down = (llama.hidden(1, depth).encoded_bytes(codec) for depth in (policy.a, b))
+    found: dict[str, tuple[float, str]] = {}
+    for cloud in clouds_of(job, world):
+        name, owner = cloud.name, cloud.provider or cloud.name
+        if not has_room(cloud, needed_bytes):
+            continue
+        round_s = world.transfer_s(edge, name, up) + world.seconds((stage,), name)
+        round_s += world.transfer_s(name, edge, down)
+        found[owner] = min(found.get(owner, (round_s, name)), (round_s, name))
+    if not found:
+        raise CannotServeError(
+            f"no cloud that is up has the memory for {needed_bytes / 1e9:.3g} GB of weights and "
+            "caches; share the middle among more clouds, or give the edge more layers"
+        )
+    names = tuple(name for _, name in sorted(found.values()))
+    return names[: policy.clouds or len(names)]
+
+
+def _providers(policy: LambdaSplit, world: Estimates) -> int:
+    """Return how many providers there are; raise `PolicyError` where more are wanted."""
+    untrusted = [cloud for cloud in world.topology.clouds if not cloud.trusted]
+    owners = {cloud.provider or cloud.name for cloud in untrusted}
+    if policy.clouds > len(owners):
+        raise PolicyError(
+            f"clouds: {policy.clouds} wanted, but topology {world.topology.name!r} has clouds of "
+            f"{len(owners)} providers; ask for fewer"
+        )
+    return max(len(owners), 1)
+
+
+class _Text:
+    """Writes the steps of one text's rounds; each part works on one round after the other."""
+
+    def __init__(
+        self,
+        builder: PlanBuilder,
+        policy: LambdaSplit,
+        llama: Llama,
+        origin: str,
+        edge: str,
+        parts: tuple[Part, ...],
+    ) -> None:
+        self._builder = builder
+        self._policy = policy
+        self._llama = llama
+        self._origin = origin
+        self._edge = edge
+        self._parts = parts
+        self._last: dict[str, tuple[int, ...]] = {}
+
+    def write(self, trips: tuple[Round, ...], ready: tuple[int, ...]) -> None:
+        """Write all rounds: a token is needed to begin the next, a piece of a prompt is not."""
+        for trip in trips:
+            done = self._round(trip, ready)
+            if trip.tokens:
+                ready = done
+                self._builder.transfer(self._edge, self._origin, tokens(trip.tokens), "fp16", done)
+
+    def _round(self, trip: Round, ready: tuple[int, ...]) -> tuple[int, ...]:
+        """Write one round and return what ends it."""
+        llama, policy = self._llama, self._policy
+        done = self._run(self._edge, "head", llama.head(policy.a, trip.new, trip.past), ready)
+        here, count, depth = self._edge, trip.sent, policy.a
+        fresh = policy.connection == "new"
+        for part in self._parts:
+            done = self._carry(here, part.node, count, depth, done, fresh=fresh)
+            stage = llama.middle(part.first, part.last, trip.sent, trip.sent_past)
+            done = self._run(part.node, "middle", stage, done)
+            here, depth = part.node, part.last
+        done = self._carry(here, self._edge, trip.new, depth, done)
+        stage = llama.tail(
+            self._parts[-1].last, trip.new, trip.past, logits=self._logits(trip), tokens=trip.tokens
+        )
+        return self._run(self._edge, "tail", stage, done)
+
+    def _logits(self, trip: Round) -> int:
+        """Return how many positions the edge chooses a token for: each of a draft, else one."""
+        return trip.new if trip.past and self._policy.lookahead > 1.0 else 1
+
+    def _run(self, node: str, part: str, stage: Stage, after: tuple[int, ...]) -> tuple[int, ...]:
+        """Run a stage after what it needs and after this part's last one, whose cache it reads."""
+        before = self._last.get(node + part, ())
+        needed = tuple(sorted({*after, *before}))
+        self._last[node + part] = done = self._builder.compute(node, (stage,), needed)
+        return done
+
+    def _carry(
+        self,
+        source: str,
+        target: str,
+        positions: int,
+        depth: int,
+        after: tuple[int, ...],
+        *,
+        fresh: bool = False,
+    ) -> tuple[int, ...]:
+        payload = self._llama.hidden(positions, depth)
+        return self._builder.transfer(
+            source, target, payload, self._policy.codec, after, fresh=fresh
+        )

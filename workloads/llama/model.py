@@ -1,0 +1,199 @@
+"""A Llama as a workload: one prompt and its answer, in any three parts.
+
+The head is the embedding and layers [0, a), the middle layers [a, b), the tail layers [b, L), final
+norm, output projection and the choice of the next token. Each part keeps keys and values of its own
+layers, so a round runs only the positions that are ``new`` on top of those ``past``.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from workloads.errors import WorkloadError
+from workloads.llama import costs
+from workloads.llama.variants import Architecture
+from workloads.stage import ChainLink, Payload, Stage
+from workloads.work import PRECISION_BYTES, Work, require_precision, stage_of
+
+TOKEN_BYTES = 4
+"""Of a token's number, as it travels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Llama:
+    """``prompt_tokens`` in, ``output_tokens`` out, of one Llama; a `workloads.stage.Model`.
+
+    ``precision`` is that of arithmetic, weights and cache. Raises `WorkloadError` for impossible
+    values.
+    """
+
+    architecture: Architecture
+    prompt_tokens: int = 16
+    output_tokens: int = 300
+    precision: str = "fp16"
+
+    def __post_init__(self) -> None:
+        for name in ("prompt_tokens", "output_tokens"):
+            if getattr(self, name) < 1:
+                raise WorkloadError(f"text.{name}: {getattr(self, name)!r}; give at least 1")
+        longest = self.architecture.positions
+        if self.prompt_tokens + self.output_tokens > longest:
+            raise WorkloadError(
+                f"text: {self.prompt_tokens} tokens in and {self.output_tokens} out are more than "
+                f"the {longest} positions of {self.name}; ask for fewer"
+            )
+        require_precision("llama.precision", self.precision)
+
+    @property
+    def name(self) -> str:
+        """The architecture's name."""
+        return self.architecture.name
+
+    @property
+    def layers(self) -> int:
+        """How many layers there are to split."""
+        return self.architecture.layers
+
+    @property
+    def shard_fractions(self) -> tuple[float, ...]:
+        """The prompt is one part: nodes hold it or do not."""
+        return (1.0,)
+
+    @property
+    def captured(self) -> Payload:
+        """The prompt as token numbers."""
+        count = self.prompt_tokens
+        return Payload("prompt", (0,), tokens=count, fixed_bytes=float(TOKEN_BYTES * count))
+
+    @property
+    def model_input(self) -> Payload:
+        """The prompt; nothing is lost in preparing it."""
+        return self.captured
+
+    @property
+    def prepare(self) -> Stage:
+        """Look at the prompt: tokenisation is work of the processor, too little to count."""
+        size_bytes = self.captured.fixed_bytes
+        return Stage("llama.prepare", 0.0, size_bytes, precision=self.precision)
+
+    @property
+    def chain(self) -> tuple[ChainLink, ...]:
+        """The unsplit model's rounds: one that reads the prompt, then one per token."""
+        return _chain(self)
+
+    def hidden(self, positions: int, depth: int) -> Payload:
+        """Return hidden states of so many positions after ``depth`` layers.
+
+        >>> from workloads.codec import CODECS
+        >>> from workloads.llama.variants import VARIANTS
+        >>> Llama(VARIANTS["llama2-7b"]).hidden(1, 1).encoded_bytes(CODECS["fp16"])
+        8192.0
+        """
+        return _hidden(self.architecture, positions, depth)
+
+    def head(self, a: int, new: int, past: int) -> Stage:
+        """Return embedding and layers [0, a)."""
+        return _head(self.architecture, self.precision, a, new, past)
+
+    def middle(self, first: int, last: int, new: int, past: int) -> Stage:
+        """Return layers [first, last)."""
+        return _middle(self.architecture, self.precision, first, last, new, past)
+
+    def tail(self, b: int, new: int, past: int, *, logits: int = 1, tokens: int = 1) -> Stage:
+        """Return layers [b, L) and the last ``logits`` positions' choices, ``tokens`` of them kept.
+
+        ``tokens`` is 0 while the prompt has not been read to its end.
+        """
+        return _tail(self.architecture, self.precision, b, new, past, logits, tokens)
+
+    def whole(self, new: int, past: int, *, logits: int = 1, tokens: int = 1) -> Stage:
+        """Return the unsplit model."""
+        return _whole(self.architecture, self.precision, new, past, logits, tokens)
+
+    def kv_bytes(self, layers: int) -> float:
+        """Return what one position takes in the caches of so many layers.
+
+        >>> from workloads.llama.variants import VARIANTS
+        >>> Llama(VARIANTS["llama2-7b"]).kv_bytes(32), Llama(VARIANTS["llama2-70b"]).kv_bytes(80)
+        (524288.0, 327680.0)
+        """
+        width = PRECISION_BYTES[self.precision]
+        return float(width * costs.kv_elements(self.architecture, layers))
+
+
+@lru_cache(maxsize=1 << 14)
+def tokens(count: int) -> Payload:
+    """Return so many tokens of the answer."""
+    return Payload("token", tokens=count, fixed_bytes=float(TOKEN_BYTES * count))
+
+
+@lru_cache(maxsize=1 << 14)
+def _hidden(model: Architecture, positions: int, depth: int) -> Payload:
+    return Payload("hidden", (), positions * model.hidden, positions, depth, mixes=True)
+
+
+@lru_cache(maxsize=1 << 14)
+def _head(model: Architecture, precision: str, a: int, new: int, past: int) -> Stage:
+    work = costs.embedding(model, new) + costs.layer(model, new, past).times(a)
+    table = costs.table_parameters(model)
+    return stage_of(
+        "llama.head", work, precision, blocks=range(a), makes=_hidden(model, new, a), unread=table
+    )
+
+
+@lru_cache(maxsize=1 << 14)
+def _middle(
+    model: Architecture, precision: str, first: int, last: int, new: int, past: int
+) -> Stage:
+    work = costs.layer(model, new, past).times(last - first)
+    return stage_of(
+        "llama.middle",
+        work,
+        precision,
+        blocks=range(first, last),
+        makes=_hidden(model, new, last),
+    )
+
+
+@lru_cache(maxsize=1 << 14)
+def _tail(
+    model: Architecture, precision: str, b: int, new: int, past: int, logits: int, kept: int
+) -> Stage:
+    work = costs.layer(model, new, past).times(model.layers - b)
+    work += costs.logits(model, logits) if kept else Work()
+    left = 0 if kept else costs.logits(model, 1).parameters
+    makes = tokens(kept) if kept else _hidden(model, new, model.layers)
+    return stage_of(
+        "llama.tail", work, precision, blocks=range(b, model.layers), makes=makes, unread=left
+    )
+
+
+@lru_cache(maxsize=1 << 14)
+def _whole(
+    model: Architecture, precision: str, new: int, past: int, logits: int, kept: int
+) -> Stage:
+    work = costs.embedding(model, new) + costs.layer(model, new, past).times(model.layers)
+    work += costs.logits(model, logits)
+    table = 0 if model.tied else costs.table_parameters(model)
+    return stage_of(
+        "llama.whole",
+        work,
+        precision,
+        blocks=range(model.layers),
+        makes=tokens(kept),
+        unread=table,
+    )
+
+
+@lru_cache(maxsize=64)
+def _chain(llama: Llama) -> tuple[ChainLink, ...]:
+    """Return the chain, a link per round; between rounds the caches are what has to travel."""
+    prompt, output = llama.prompt_tokens, llama.output_tokens
+    stages = [llama.whole(prompt, 0)]
+    stages += [llama.whole(1, prompt + done) for done in range(output - 1)]
+    handed = [_caches(llama, prompt + done) for done in range(output - 1)]
+    return tuple(map(ChainLink, stages, (*handed, tokens(output))))
+
+
+def _caches(llama: Llama, positions: int) -> Payload:
+    elements = positions * costs.kv_elements(llama.architecture, llama.layers)
+    return Payload("cache", (), elements, positions, llama.layers, mixes=True)

@@ -1,0 +1,129 @@
+"""Every number of a Llama's architecture: the published ones here, any other from its file.
+
+Source of the variants: ``config.json`` of meta-llama/Llama-2-7b-hf, -13b-hf and -70b-hf (Touvron
+et al., "Llama 2: Open Foundation and Fine-Tuned Chat Models", 2023, arXiv 2307.09288, table 1).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from workloads.errors import WorkloadError
+
+Count = Annotated[int, Field(ge=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """A decoder of ``layers`` blocks; ``kv_heads`` below ``heads`` is grouped-query attention.
+
+    ``tied`` says that the output projection is the embedding table, ``attention_bias`` and
+    ``mlp_bias`` that the linear maps of each have one.
+    """
+
+    name: str
+    hidden: int
+    intermediate: int
+    layers: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    vocabulary: int = 32_000
+    positions: int = 4_096
+    tied: bool = False
+    attention_bias: bool = False
+    mlp_bias: bool = False
+
+    @property
+    def inner(self) -> int:
+        """Elements of all heads of one position: queries."""
+        return self.heads * self.head_dim
+
+    @property
+    def kv_inner(self) -> int:
+        """Elements of the keys of one position, and of its values."""
+        return self.kv_heads * self.head_dim
+
+
+VARIANTS = {
+    variant.name: variant
+    for variant in (
+        Architecture("llama2-7b", 4096, 11_008, 32, 32, 32, 128),
+        Architecture("llama2-13b", 5120, 13_824, 40, 40, 40, 128),
+        Architecture("llama2-70b", 8192, 28_672, 80, 64, 8, 128),
+    )
+}
+
+
+class Configuration(BaseModel):
+    """The keys of a ``config.json`` of `transformers` that costs go by; others are left alone."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    model_type: Literal["llama"]
+    hidden_size: Count
+    intermediate_size: Count
+    num_hidden_layers: Count
+    num_attention_heads: Count
+    num_key_value_heads: Count | None = None
+    head_dim: Count | None = None
+    vocab_size: Count
+    max_position_embeddings: Count = 2048
+    tie_word_embeddings: bool = False
+    attention_bias: bool = False
+    mlp_bias: bool = False
+
+    @model_validator(mode="after")
+    def _divides(self) -> Self:
+        if self.head_dim is None and self.hidden_size % self.num_attention_heads:
+            raise ValueError(
+                f"hidden_size {self.hidden_size} is no multiple of num_attention_heads "
+                f"{self.num_attention_heads}; give head_dim"
+            )
+        if self.num_attention_heads % (self.num_key_value_heads or 1):
+            raise ValueError(
+                f"num_attention_heads {self.num_attention_heads} is no multiple of "
+                f"num_key_value_heads {self.num_key_value_heads}; mend either"
+            )
+        return self
+
+    def architecture(self, name: str) -> Architecture:
+        """Return the architecture described, under ``name``."""
+        return Architecture(
+            name,
+            hidden=self.hidden_size,
+            intermediate=self.intermediate_size,
+            layers=self.num_hidden_layers,
+            heads=self.num_attention_heads,
+            kv_heads=self.num_key_value_heads or self.num_attention_heads,
+            head_dim=self.head_dim or self.hidden_size // self.num_attention_heads,
+            vocabulary=self.vocab_size,
+            positions=self.max_position_embeddings,
+            tied=self.tie_word_embeddings,
+            attention_bias=self.attention_bias,
+            mlp_bias=self.mlp_bias,
+        )
+
+
+def read_architecture(path: Path) -> Architecture:
+    """Return the architecture of a Llama's ``config.json``, named after its folder or file.
+
+    Raises `WorkloadError`, naming the file and the field, for a file that is none.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise WorkloadError(f"workload.model: {path} cannot be read ({error})") from error
+    try:
+        found = Configuration.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise WorkloadError(
+            f"{path}: {place + ': ' if place else ''}{first['msg'].removeprefix('Value error, ')}; "
+            "give the config.json of a Llama"
+        ) from error
+    stem = path.resolve().parent.name if path.stem == "config" else path.stem
+    return found.architecture(stem)
