@@ -1,8 +1,10 @@
 """What a node shows to its peers and trusts in them: mutual TLS with the authority of the run."""
 
 import datetime as dt
+import errno
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +16,8 @@ from cryptography.x509.oid import NameOID
 from real_runner.errors import RealRunError
 
 _CA, _CERTIFICATE, _KEY = "ca.pem", "cert.pem", "key.pem"
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_MAKE_ROOM = "make room there, or name a folder on another disk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +64,23 @@ def write_private(folder: Path, contents: Mapping[str, bytes]) -> None:
 
     Raises `RealRunError` where the machine refuses.
     """
+    place = folder
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
         for name, content in contents.items():
-            draft = folder / f"{name}.part"
-            draft.unlink(missing_ok=True)
-            with open(draft, "xb", opener=_private) as file:
+            place = folder / f"{name}.part"
+            place.unlink(missing_ok=True)
+            with open(place, "xb", opener=_private) as file:
                 file.write(content)
-            draft.replace(folder / name)
+            place.replace(folder / name)
     except OSError as error:
-        raise RealRunError(
-            f"credentials: {error.filename}: {error.strerror}; name a folder of your own"
-        ) from error
+        if place != folder:
+            with suppress(OSError):  # what made writing fail may make this fail, too
+                place.unlink(missing_ok=True)
+        where = error.filename or place  # writing itself names no file
+        remedy = _MAKE_ROOM if error.errno in _FULL else "name a folder of your own"
+        raise RealRunError(f"credentials: {where}: {error.strerror}; {remedy}") from error
 
 
 def read_file(path: Path, *, private: bool = False) -> bytes:

@@ -42,7 +42,6 @@ class Announced:
     plain_bytes: int
     size_bytes: int
     compressed: bool
-    checksum: int
     queued_ns: int
     start_ns: int
     trace: str
@@ -71,7 +70,7 @@ class Announced:
         )
 
 
-def write_header(parcel: Parcel, size_bytes: int, checksum: int, *, compressed: bool) -> bytes:
+def write_header(parcel: Parcel, size_bytes: int, *, compressed: bool) -> bytes:
     """Return the header of ``parcel``, whose array was written as ``size_bytes`` bytes."""
     header: bytes = (
         load(_PROTO)
@@ -89,7 +88,6 @@ def write_header(parcel: Parcel, size_bytes: int, checksum: int, *, compressed: 
             codec=parcel.codec,
             compression=ZSTD if compressed else "",
             size_bytes=size_bytes,
-            checksum=checksum,
             queued_ns=parcel.queued_ns,
             start_ns=parcel.start_ns,
             trace=parcel.trace,
@@ -166,7 +164,6 @@ def _announced(header: Any) -> Announced:
         plain_bytes=plain_bytes(payload, header.codec, shape),
         size_bytes=header.size_bytes,
         compressed=bool(header.compression),
-        checksum=header.checksum,
         queued_ns=header.queued_ns,
         start_ns=header.start_ns,
         trace=header.trace,

@@ -14,7 +14,7 @@ def channel_options(limits: Limits) -> Options:
         ("grpc.use_local_subchannel_pool", 1),  # else channels to one address share a connection
         ("grpc.enable_retries", 0),  # the courier knows better when to try again
         ("grpc.initial_reconnect_backoff_ms", 50),
-        ("grpc.min_reconnect_backoff_ms", 1000),  # how long one attempt to connect may take
+        ("grpc.min_reconnect_backoff_ms", round(limits.connect_s * 1000)),  # of one attempt
         ("grpc.max_reconnect_backoff_ms", 1000),
     ]
 
@@ -25,7 +25,7 @@ def server_options(limits: Limits) -> Options:
         *_common(limits),
         ("grpc.so_reuseport", 0),  # else two workers may share an address, and neither knows
         ("grpc.max_concurrent_streams", limits.streams),
-        ("grpc.server_handshake_timeout_ms", 20_000),
+        ("grpc.server_handshake_timeout_ms", 120_000),
         ("grpc.http2.max_ping_strikes", 0),
     ]
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from real_runner.executor import Array
 from workloads.stage import Payload
 
-VERSION = 1
+VERSION = 2
 """Of the protocol; both ends must have the same."""
 
 SERVICE = "tessera.Post"
-METHOD = f"/{SERVICE}/Deliver"
+METHOD = f"/{SERVICE}/Carry"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

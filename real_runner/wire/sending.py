@@ -1,4 +1,4 @@
-"""Parcels on their way out: one warm connection per peer, a deadline, one more try where it helps.
+"""Parcels on their way out: one open stream per peer, a deadline, one more try where it helps.
 
 A receiver takes the same parcel a second time without harm, so a parcel whose connection could
 not be had, or broke, is sent again until its time is up.
@@ -6,13 +6,11 @@ not be had, or broke, is sent again until its time is up.
 
 import asyncio
 import time
-from collections.abc import Coroutine, Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import grpc
-import xxhash
 
 from real_runner.errors import StepError
 from real_runner.executor import is_bytes
@@ -23,6 +21,7 @@ from real_runner.wire.headers import check_array, plain_bytes, write_header
 from real_runner.wire.limits import Limits
 from real_runner.wire.options import channel_options
 from real_runner.wire.parcel import METHOD, Parcel
+from real_runner.wire.stream import Stream, UndoneError
 
 Kind = Literal["unreachable", "timeout", "refused", "exhausted"]
 
@@ -46,12 +45,26 @@ class _Message:
     header: bytes
     content: Bytes
 
-    def messages(self, chunk_bytes: int) -> Iterator[bytes]:
-        """Return what goes over the wire; gRPC for Python takes ``bytes`` and nothing else."""
-        yield self.header
-        view = self.content.data
-        for start in range(0, len(view), chunk_bytes):
-            yield bytes(view[start : start + chunk_bytes])
+
+@dataclass(slots=True)
+class _Line:
+    """A connection to a peer at one address, and the stream that is open on it, if any."""
+
+    address: str
+    channel: grpc.aio.Channel
+    chunk_bytes: int
+    stream: Stream | None = None
+
+    def open_stream(self) -> Stream:
+        """Return the stream; a new one where the last has broken."""
+        if self.stream is None or self.stream.broken is not None:
+            self.stream = Stream(self.channel.stream_stream(METHOD)(), self.chunk_bytes)
+        return self.stream
+
+    async def close(self) -> None:
+        if self.stream is not None:
+            await self.stream.close()
+        await self.channel.close()
 
 
 class Courier:
@@ -72,7 +85,7 @@ class Courier:
         self._secret = credentials.for_channel() if credentials else None
         self._addresses = addresses
         self._limits = limits
-        self._kept: dict[str, tuple[str, grpc.aio.Channel]] = {}
+        self._lines: dict[str, _Line] = {}
 
     async def send(
         self, parcel: Parcel, timeout_s: float, *, compress: bool = False, fresh: bool = False
@@ -86,21 +99,20 @@ class Courier:
         end_s = time.monotonic() + timeout_s
         message = await self._written(parcel, compress=compress)
         if not fresh:
-            channel = await self._channel(parcel.target)
-            await _persist(channel, message, end_s, self._limits.chunk_bytes)
+            await _persist(await self._line(parcel.target), message, end_s)
             return
-        channel = self._opened(parcel.target, self._address(parcel.target))
+        line = self._opened(parcel.target, self._address(parcel.target))
         try:
-            await _persist(channel, message, end_s, self._limits.chunk_bytes)
+            await _persist(line, message, end_s)
         finally:
-            await channel.close()
+            await line.close()
 
     async def close(self) -> None:
         """Close all connections; parcels under way are lost."""
-        kept = list(self._kept.values())
-        self._kept.clear()
-        for _, channel in kept:
-            await channel.close()
+        lines = list(self._lines.values())
+        self._lines.clear()
+        for line in lines:
+            await line.close()
 
     async def _written(self, parcel: Parcel, *, compress: bool) -> _Message:
         array = parcel.array
@@ -111,29 +123,30 @@ class Courier:
             return _write(parcel, compress=compress)
         return await asyncio.to_thread(_write, parcel, compress=compress)
 
-    async def _channel(self, target: str) -> grpc.aio.Channel:
+    async def _line(self, target: str) -> _Line:
         """Return the connection that is kept, unless the target has moved."""
         address = self._address(target)
-        kept = self._kept.get(target)
-        if kept is not None and kept[0] == address:
-            return kept[1]
-        channel = self._opened(target, address)
-        self._kept[target] = (address, channel)
+        kept = self._lines.get(target)
+        if kept is not None and kept.address == address:
+            return kept
+        self._lines[target] = line = self._opened(target, address)
         if kept is not None:
-            await kept[1].close()
-        return channel
+            await kept.close()
+        return line
 
     def _address(self, target: str) -> str:
         if target not in self._addresses:
             raise Undelivered(target, "unreachable", "no address is known for it")
         return self._addresses[target]
 
-    def _opened(self, target: str, address: str) -> grpc.aio.Channel:
+    def _opened(self, target: str, address: str) -> _Line:
         options = channel_options(self._limits)
         if self._secret is None:
-            return grpc.aio.insecure_channel(address, options)
-        named = ("grpc.ssl_target_name_override", target)
-        return grpc.aio.secure_channel(address, self._secret, [*options, named])
+            channel = grpc.aio.insecure_channel(address, options)
+        else:
+            named = ("grpc.ssl_target_name_override", target)
+            channel = grpc.aio.secure_channel(address, self._secret, [*options, named])
+        return _Line(address, channel, self._limits.chunk_bytes)
 
 
 def _write(parcel: Parcel, *, compress: bool) -> _Message:
@@ -145,39 +158,20 @@ def _write(parcel: Parcel, *, compress: bool) -> _Message:
     compressed = shorter.size < content.size
     if compressed:
         content = shorter
-    checksum = xxhash.xxh3_64_intdigest(content.data)
-    header = write_header(parcel, content.size, checksum, compressed=compressed)
+    header = write_header(parcel, content.size, compressed=compressed)
     return _Message(parcel.target, header, content)
 
 
-class _UndoneError(Exception):
-    """One try came to nothing, for the reason that gRPC or the receiver gave."""
-
-    def __init__(self, code: grpc.StatusCode, details: str) -> None:
-        super().__init__(details)
-        self.code = code
-        self.details = " ".join(details.split()) or code.name
-
-    @property
-    def may_pass(self) -> bool:
-        """Whether another try may succeed; a peer that cannot prove its identity will not learn."""
-        hopeless = any(mark in self.details for mark in _HOPELESS)
-        return self.code is grpc.StatusCode.UNAVAILABLE and not hopeless
-
-
-async def _persist(
-    channel: grpc.aio.Channel, message: _Message, end_s: float, chunk_bytes: int
-) -> None:
+async def _persist(line: _Line, message: _Message, end_s: float) -> None:
     """Try until the parcel is delivered, refused, or out of time."""
     wait_s = _FIRST_WAIT_S
     while True:
-        left_s = end_s - time.monotonic()
-        if left_s <= 0:
+        if end_s <= time.monotonic():
             raise Undelivered(message.target, "timeout", "its time was up before it left")
         try:
-            await _deliver(channel, message.messages(chunk_bytes), left_s)
-        except _UndoneError as error:
-            if not error.may_pass or time.monotonic() + wait_s >= end_s:
+            await line.open_stream().carry(message.header, message.content.data, end_s)
+        except UndoneError as error:
+            if not _may_pass(error) or time.monotonic() + wait_s >= end_s:
                 kind: Kind = _KINDS.get(error.code, "refused")
                 raise Undelivered(message.target, kind, error.details) from error
         else:
@@ -186,58 +180,10 @@ async def _persist(
         wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
 
 
-async def _deliver(channel: grpc.aio.Channel, messages: Iterable[bytes], timeout_s: float) -> None:
-    """Stream a parcel once; whatever interrupts it cancels it at the receiver, too."""
-    call: Any = channel.stream_unary(METHOD)(timeout=timeout_s)
-    ending = _Ending()
-    call.add_done_callback(ending)
-    try:
-        # Where the receiver says no before the end, writing fails; why is known to the call alone.
-        with suppress(asyncio.InvalidStateError, grpc.aio.AioRpcError):
-            for message in messages:
-                await call.write(message)
-            await call.done_writing()
-        await call
-    except grpc.aio.AioRpcError as error:
-        raise ending.error or _UndoneError(error.code(), error.details() or "") from error
-    except asyncio.CancelledError:
-        if _is_cancelled():
-            raise
-        raise _UndoneError(grpc.StatusCode.CANCELLED, "the connection was closed") from None
-    finally:
-        call.cancel()
-
-
-class _Ending:
-    """Notes how a call ended, before a write that fails for it can have it forgotten.
-
-    A write that fails because the receiver has ended the call overwrites the call's status with
-    INTERNAL (https://github.com/grpc/grpc/issues/36066); what was there before is the reason.
-    """
-
-    def __init__(self) -> None:
-        self.error: _UndoneError | None = None
-
-    def __call__(self, call: Any) -> None:
-        code, details = _at_once(call.code()), _at_once(call.details())
-        if code not in {grpc.StatusCode.INTERNAL, grpc.StatusCode.OK}:
-            self.error = self.error or _UndoneError(code, details or "")
-
-
-def _at_once(known: Coroutine[Any, Any, Any]) -> Any:
-    """Return the result of a coroutine that has nothing to wait for."""
-    try:
-        known.send(None)
-    except StopIteration as done:
-        return done.value
-    known.close()
-    return None
-
-
-def _is_cancelled() -> bool:
-    """Whether it is this task that is cancelled, and not only its call."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+def _may_pass(error: UndoneError) -> bool:
+    """Whether another try may succeed; a peer that cannot prove its identity will not learn."""
+    hopeless = any(mark in error.details for mark in _HOPELESS)
+    return error.code is grpc.StatusCode.UNAVAILABLE and not hopeless
 
 
 _HOPELESS = ("TSI_PROTOCOL_FAILURE", "Verification Check failed")

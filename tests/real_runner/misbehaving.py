@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from real_runner.shards.sam import SamExecutor
-from real_runner.wire import receiving, sending
+from real_runner.wire import frames, receiving, sending
 from real_runner.wire.messages import load
 from real_runner.workers.confinement import die_with_parent
 from real_runner.workers.service import serve_node
@@ -65,9 +65,9 @@ def damage() -> None:
             lambda data: 42 if len(data) > 1 else honest.xxh3_64_intdigest(data)
         )
 
-    honest = sending.xxhash
+    honest = frames.xxhash
 
-    sending.xxhash = Sums
+    frames.xxhash = Sums
 
 
 def mislabel() -> None:

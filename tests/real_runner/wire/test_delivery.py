@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections import Counter
+from dataclasses import replace
 
 import grpc
 import numpy as np
@@ -9,7 +11,9 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from real_runner.errors import RealRunError, StepError
+from real_runner.wire.frames import frames, read_receipt, stop
 from real_runner.wire.limits import Limits
+from real_runner.wire.parcel import METHOD
 from real_runner.wire.receiving import Post
 from real_runner.wire.sending import Courier, Undelivered
 from real_runner.wire.server import serve
@@ -90,27 +94,28 @@ def test_large_parcels_arrive_whole_and_side_by_side(open_pair, large):
 
 
 @pytest.mark.parametrize("fresh", [False, True])
-def test_a_connection_is_kept_unless_a_fresh_one_is_asked_for(open_pair, make_parcel, fresh):
-    peers = set()
+def test_one_stream_is_kept_unless_a_fresh_one_is_asked_for(open_pair, make_parcel, fresh):
+    peers = []
 
     async def send():
         async with open_pair() as pair:
-            deliver = pair.post._deliver
+            carry = pair.post._carry
 
             async def noting(stream, context):
-                peers.add(context.peer())
-                return await deliver(stream, context)
+                peers.append(context.peer())
+                await carry(stream, context)
 
-            post = grpc.stream_unary_rpc_method_handler(noting)
-            handler = grpc.method_handlers_generic_handler("tessera.Post", {"Deliver": post})
+            post = grpc.stream_stream_rpc_method_handler(noting)
+            handler = grpc.method_handlers_generic_handler("tessera.Post", {"Carry": post})
             server = await serve("127.0.0.1:0", None, [handler], Limits())
             pair.courier._addresses["b"] = server.addresses[0]
             for _ in range(3):
                 await pair.courier.send(make_parcel(), PLENTY_S, fresh=fresh)
+            await pair.courier.close()
             await server.stop()
 
     run(send())
-    assert len(peers) == (3 if fresh else 1)
+    assert len(peers) == len(set(peers)) == (3 if fresh else 1)
 
 
 def test_a_node_that_moves_is_followed(open_pair, make_parcel):
@@ -161,8 +166,6 @@ def test_what_is_not_meant_for_this_node_is_refused_and_told(
 
 
 def test_a_large_parcel_refused_at_its_header_tells_why_every_time(open_pair, large):
-    """Where writing fails first, gRPC forgets the reason; see `_Ending`."""
-
     async def send():
         async with open_pair(limits=Limits(chunk_bytes=1 << 16)) as pair:
             pair.post.know(())
@@ -239,8 +242,29 @@ def test_more_than_may_be_under_way_is_turned_away(open_pair, make_parcel, until
     assert room.held_bytes == room.parcels == 0
 
 
-@pytest.mark.parametrize("stalled_in", ["stream", "accept"])
-def test_cancelling_reaches_the_receiver_and_frees_its_memory(open_pair, large, until, stalled_in):
+@pytest.mark.parametrize("by", ["a stop", "the stream's end", "cancellation"])
+def test_a_parcel_taken_back_midway_frees_its_memory(open_pair, large, until, by):
+    async def send():
+        async with open_pair() as pair:
+            line = await pair.courier._line("b")
+            message = await pair.courier._written(large, compress=False)
+            call = line.channel.stream_stream(METHOD)()
+            messages = frames(1, PLENTY_S, message.header, message.content.data, 1 << 20)
+            await call.write(next(messages))
+            await until(lambda: pair.post.room.held_bytes)
+            if by == "a stop":
+                await call.write(stop(1))
+            elif by == "cancellation":
+                call.cancel()
+            else:
+                await call.done_writing()
+            await until(lambda: not pair.post.room.held_bytes and not pair.post.room.parcels)
+            return pair.received, pair.refused
+
+    assert run(send()) == ([], [])
+
+
+def test_cancelling_reaches_the_worker_and_frees_its_memory(open_pair, large, until):
     noticed = []
 
     async def forever(parcel, _):
@@ -252,16 +276,7 @@ def test_cancelling_reaches_the_receiver_and_frees_its_memory(open_pair, large, 
 
     async def send():
         async with open_pair(accept=forever) as pair:
-            channel = await pair.courier._channel("b")
-            if stalled_in == "accept":
-                sending = asyncio.create_task(pair.courier.send(large, PLENTY_S))
-                await until(lambda: pair.post.room.held_bytes)
-            else:
-                message = await pair.courier._written(large, compress=False)
-                call = channel.stream_unary("/tessera.Post/Deliver")()
-                await call.write(message.header)
-                await call.write(bytes(message.content[:1000]))
-                sending = asyncio.ensure_future(call)
+            sending = asyncio.create_task(pair.courier.send(large, PLENTY_S))
             await until(lambda: pair.post.room.held_bytes)
             await asyncio.sleep(0.2)
             sending.cancel()
@@ -271,7 +286,94 @@ def test_cancelling_reaches_the_receiver_and_frees_its_memory(open_pair, large, 
             return pair.received, pair.refused
 
     assert run(send()) == ([], [])
-    assert noticed == ([7] if stalled_in == "accept" else [])
+    assert noticed == [7]
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_a_cancelled_parcel_harms_none_beside_or_after_it(
+    open_pair, large, make_parcel, authority, secure
+):
+    """Wherever it stood, and on one and the same stream."""
+
+    async def send():
+        ours, theirs = (authority.issue(node) if secure else None for node in "ab")
+        async with open_pair(ours, theirs, limits=Limits(chunk_bytes=1 << 16)) as pair:
+            await pair.courier.send(make_parcel(job=0), PLENTY_S)
+            stream = (await pair.courier._line("b")).open_stream()
+            for turns in range(60):
+                sending = asyncio.create_task(pair.courier.send(large, PLENTY_S))
+                beside = asyncio.create_task(pair.courier.send(make_parcel(job=100), PLENTY_S))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                cancelled = sending.cancel()
+                await asyncio.gather(sending, beside, return_exceptions=True)
+                assert not cancelled or sending.cancelled()
+                assert beside.exception() is None
+                await pair.courier.send(make_parcel(job=200), PLENTY_S)
+            assert (await pair.courier._line("b")).open_stream() is stream
+            return pair
+
+    pair = run(send())
+    jobs = Counter(parcel.job for parcel, _ in pair.received)
+    assert (jobs[100], jobs[200]) == (60, 60)
+    assert (pair.refused, pair.post.room.held_bytes, pair.post.room.parcels) == ([], 0, 0)
+
+
+def test_a_refused_parcel_harms_none_beside_it(open_pair, large, make_parcel):
+    async def send():
+        async with open_pair(limits=Limits(chunk_bytes=1 << 16)) as pair:
+            sent = [
+                pair.courier.send(parcel, PLENTY_S)
+                for job in range(20)
+                for parcel in (make_parcel(job=job), replace(large, run="other"), large)
+            ]
+            ends = await asyncio.gather(*sent, return_exceptions=True)
+            return ends, pair
+
+    ends, pair = run(send())
+    assert [type(end) for end in ends] == [type(None), Undelivered, type(None)] * 20
+    assert len(pair.received) == 40
+    assert len(pair.refused) == 20
+
+
+def test_a_small_parcel_overtakes_a_large_one(open_pair, large, make_parcel):
+    async def send():
+        async with open_pair(limits=Limits(chunk_bytes=1 << 14)) as pair:
+            await pair.courier.send(make_parcel(), PLENTY_S)
+            sending = [asyncio.create_task(pair.courier.send(large, PLENTY_S)) for _ in range(2)]
+            await asyncio.sleep(0.002)
+            await pair.courier.send(make_parcel(job=8), PLENTY_S)
+            await asyncio.gather(*sending)
+            return [parcel.job for parcel, _ in pair.received]
+
+    assert run(send())[:2] == [7, 8]
+
+
+def test_what_is_under_way_on_a_stream_that_breaks_is_sent_again(open_pair, large):
+    streams = []
+
+    async def send():
+        async with open_pair() as pair:
+
+            async def breaking(stream, context):
+                streams.append(context.peer())
+                if len(streams) > 1:
+                    await pair.post._carry(stream, context)
+                for _ in range(5):
+                    await context.read()
+
+            post = grpc.stream_stream_rpc_method_handler(breaking)
+            handler = grpc.method_handlers_generic_handler("tessera.Post", {"Carry": post})
+            server = await serve("127.0.0.1:0", None, [handler], Limits())
+            pair.courier._addresses["b"] = server.addresses[0]
+            await asyncio.gather(*(pair.courier.send(large, PLENTY_S) for _ in range(3)))
+            await pair.courier.close()
+            await server.stop()
+            return pair.received
+
+    received = run(send())
+    assert len(received) == 3
+    assert len(streams) == 2
 
 
 def test_a_deadline_ends_both_sides(open_pair, make_parcel, until):
@@ -302,13 +404,21 @@ def test_a_parcel_whose_time_is_up_never_leaves(open_pair, make_parcel):
 def test_a_sender_that_falls_silent_is_given_up(open_pair, large, until):
     async def send():
         async with open_pair(limits=Limits(stall_s=0.3)) as pair:
-            channel = await pair.courier._channel("b")
+            line = await pair.courier._line("b")
             message = await pair.courier._written(large, compress=False)
-            call = channel.stream_unary("/tessera.Post/Deliver")()
-            await call.write(message.header)
+            call = line.channel.stream_stream(METHOD)()
+            messages = frames(1, PLENTY_S, message.header, message.content.data, 1 << 20)
+            await call.write(next(messages))
             await until(lambda: pair.post.room.held_bytes)
-            with pytest.raises(grpc.aio.AioRpcError, match="nothing came for too long"):
-                await call
+            ticket, code, reason = read_receipt(await call.read())
+            assert (ticket, code) == (1, grpc.StatusCode.DEADLINE_EXCEEDED)
+            assert reason == "content: nothing came for too long"
+            for late in messages:  # passed over: the stream goes on
+                await call.write(late)
+            for again in frames(2, PLENTY_S, message.header, message.content.data, 1 << 20):
+                await call.write(again)
+            assert read_receipt(await call.read()) == (2, grpc.StatusCode.OK, "")
+            call.cancel()
             return pair
 
     pair = run(send())

@@ -16,7 +16,7 @@ LIMITS = Limits()
 
 
 def changed(parcel, **changes):
-    header = HEADER.FromString(write_header(parcel, 960, 5, compressed=False))
+    header = HEADER.FromString(write_header(parcel, 960, compressed=False))
     for name, value in changes.items():
         place, _, last = name.rpartition("__")
         owner = getattr(header, place) if place else header
@@ -30,7 +30,7 @@ def changed(parcel, **changes):
 
 def test_what_a_parcel_says_comes_back(make_parcel):
     parcel = make_parcel(trace="00-1-2-3", codec="int8")
-    announced = read_header(write_header(parcel, 264, 5, compressed=False), LIMITS)
+    announced = read_header(write_header(parcel, 264, compressed=False), LIMITS)
     again = announced.parcel(parcel.array)
     assert (again.payload, again.codec, again.trace) == (parcel.payload, "int8", "00-1-2-3")
     assert (again.run, again.job, again.attempt, again.step) == ("run", 7, 1, 3)
@@ -40,8 +40,8 @@ def test_what_a_parcel_says_comes_back(make_parcel):
 
 def test_memory_is_promised_for_all_that_is_held_at_one_time(make_parcel):
     parcel = make_parcel(codec="int8")
-    plain = read_header(write_header(parcel, 264, 5, compressed=False), LIMITS)
-    compressed = read_header(write_header(parcel, 100, 5, compressed=True), LIMITS)
+    plain = read_header(write_header(parcel, 264, compressed=False), LIMITS)
+    compressed = read_header(write_header(parcel, 100, compressed=True), LIMITS)
     assert plain.held_bytes == 264 + 960
     assert compressed.held_bytes == 100 + 264 + 960
 
@@ -49,7 +49,7 @@ def test_memory_is_promised_for_all_that_is_held_at_one_time(make_parcel):
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"version": 2}, "protocol version 2, this node speaks 1; install"),
+        ({"version": 1}, "protocol version 1, this node speaks 2; install"),
         ({"codec": "int3"}, "codec 'int3' is unknown"),
         ({"compression": "lz4"}, "compression 'lz4' is unknown"),
         ({"dtype": "object"}, r"object \(6, 40\); it should be \(6, 40\) of float64"),
@@ -91,7 +91,7 @@ def test_bytes_may_turn_out_more_or_fewer_than_the_payload_foresaw():
 
 
 def test_a_header_that_is_too_long_is_refused(make_parcel):
-    header = write_header(make_parcel(trace="x" * 70_000), 960, 5, compressed=False)
+    header = write_header(make_parcel(trace="x" * 70_000), 960, compressed=False)
     with pytest.raises(StepError, match=r"header of 70\d+ bytes; at most 65536"):
         read_header(header, LIMITS)
 
@@ -104,7 +104,7 @@ def test_any_bytes_are_read_or_refused(message):
 
 @given(data=st.data())
 def test_a_damaged_header_is_read_or_refused_and_promises_no_more_than_it_may(make_parcel, data):
-    header = bytearray(write_header(make_parcel(), 960, 5, compressed=False))
+    header = bytearray(write_header(make_parcel(), 960, compressed=False))
     for _ in range(data.draw(st.integers(1, 4))):
         header[data.draw(st.integers(0, len(header) - 1))] = data.draw(st.integers(0, 255))
     try:
