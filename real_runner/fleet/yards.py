@@ -11,7 +11,7 @@ from real_runner.errors import RealRunError
 from real_runner.fleet.folder import RunFolder
 from real_runner.fleet.nursery import Nursery, last_line
 from real_runner.fleet.quotas import group_name, remove, set_quota
-from real_runner.links.emulation import Emulation
+from real_runner.links.backend import Backend
 from real_runner.wire.authority import Authority
 from real_runner.wire.credentials import Credentials
 
@@ -23,7 +23,7 @@ class LocalYard:
     """
 
     def __init__(
-        self, folder: RunFolder, *, secure: bool = True, emulated: Emulation | None = None
+        self, folder: RunFolder, *, secure: bool = True, emulated: Backend | None = None
     ) -> None:
         self.credentials: Credentials | None = None
         self.reads_our_files = True

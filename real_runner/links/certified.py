@@ -1,11 +1,12 @@
 """Emulated links that are measured before they are used, and judged after every run."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from real_runner.links.certificate import Certificate, device_drops, measure
-from real_runner.links.emulation import Emulation
+from real_runner.links.kinds import Emulated, emulated_links
 from topologies.topology import Topology
 
 
@@ -15,8 +16,8 @@ class CertifiedLinks:
     Between runs links are as the topology says at rest: no schedule, no fault.
     """
 
-    def __init__(self, run: str, folder: Path, topology: Topology) -> None:
-        self.emulation = Emulation(run, folder, topology)
+    def __init__(self, kind: Emulated, run: str, folder: Path, topology: Topology) -> None:
+        self.emulation = emulated_links(kind, run, folder, topology)
         self.certificate: Certificate
         """Of the last run, or of the links alone before the first."""
         self._drops = 0
@@ -36,12 +37,19 @@ class CertifiedLinks:
         self._drops = await asyncio.to_thread(device_drops, self.emulation)
         self.emulation.begin(seed)
 
-    async def complete(self) -> None:
-        """Judge the run that is over; `RunRefusedError` where its links did not do their part."""
+    async def complete(self, sent_bytes: Sequence[float]) -> None:
+        """Judge the run that is over; `RunRefusedError` where its links did not do their part.
+
+        ``sent_bytes`` are those that arrived over each channel of the topology.
+        """
         drops = await asyncio.to_thread(device_drops, self.emulation)
         report = await self.emulation.report()
+        names = (channel.name for channel in self.emulation.network.topology.channels)
         self.certificate = replace(
-            self.certificate, report=report, device_drops=drops - self._drops
+            self.certificate,
+            report=report,
+            device_drops=drops - self._drops,
+            sent=tuple(zip(names, sent_bytes, strict=True)),
         )
         self.certificate.require()
 

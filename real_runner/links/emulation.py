@@ -1,4 +1,10 @@
-"""The orchestrator's side of emulated links: starts the link process, commands it, reads it."""
+"""The orchestrator's side of emulated links: starts their process, commands it, reads it.
+
+The process is told what to make in files of the run's folder, and says lines of JSON: first
+``{"namespaces": [DESCRIPTOR, ...], "process": PID}``, where ``/proc/PID/fd/DESCRIPTOR`` is the
+namespace of the node with that number, and then what it knows of itself (`Ready`). Commands are
+lines on its standard input, as the head of userspace/forwarder.c lists them.
+"""
 
 import asyncio
 import json
@@ -6,73 +12,59 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from real_runner.errors import RealRunError
-from real_runner.links.compiling import forwarder
+from real_runner.links.backend import Counted, Report
 from real_runner.links.network import Network
-from real_runner.links.orders import write_orders
-from topologies.topology import Topology
 
-ANSWER_TIMEOUT_S = 10.0
-PER_NODE = 4
+ANSWER_TIMEOUT_S: Final = 10.0
+START_TIMEOUT_S: Final = 20.0
+START_PER_NODE_S: Final = 3.0
+"""What may pass until the links are there: a guest's processes are slow to start."""
+PER_NODE: Final = 4
 """Descriptors that the link process needs for a node, with some to spare."""
 
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """What a channel has carried since the run began, framing included.
-
-    ``dropped_packets`` found its queue full, ``lost_packets`` were lost as the link's loss says.
-    """
-
-    carried_bytes: int
-    packets: int
-    dropped_packets: int
-    lost_packets: int
+Prepare = Callable[[Network, Path], Sequence[str]]
+"""Writes orders into a folder, and returns the module to start and its arguments."""
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """What the link process has done since the run began, by channel.
+class _Ready:
+    """What a link process knows of itself once its links are there."""
 
-    ``stray_packets`` were for nobody, ``refused_packets`` their node's kernel did not take.
-    ``late_*_s``: how long after their moment packets were handed to their node.
-    """
-
-    delivered_packets: int
-    stray_packets: int
-    refused_packets: int
-    late_p50_s: float
-    late_p99_s: float
-    late_max_s: float
-    channels: tuple[Counted, ...]
+    realtime: bool = False
+    offloads: str = ""
+    losses: str = ""
 
 
 class Emulation:
-    """The emulated links of one run; ``folder`` is the run's.
+    """The emulated links of one run, by a process that ``prepare`` says; ``folder`` is the run's.
 
     Namespaces and devices have no names: the kernel removes them with the last process in them.
     """
 
-    def __init__(self, run: str, folder: Path, topology: Topology) -> None:
-        self.network = Network(topology)
-        self.realtime = False
-        """Whether the kernel gives it real-time priority."""
+    def __init__(
+        self, name: str, run: str, folder: Path, network: Network, prepare: Prepare
+    ) -> None:
+        self.name = name
+        self.network = network
         self._run = run
         self._folder = folder
+        self._prepare = prepare
         self._process: asyncio.subprocess.Process | None = None
         self._namespaces: dict[str, str] = {}
+        self._ready = _Ready()
 
     async def start(self) -> None:
         """Start the link process; `RealRunError` where this machine cannot emulate links."""
-        program = await asyncio.to_thread(forwarder)
-        await asyncio.to_thread(write_orders, self.network, program, self._folder)
+        module, *arguments = await asyncio.to_thread(self._prepare, self.network, self._folder)
         _allow_descriptors(PER_NODE * len(self.network.nodes))
-        command = ("-m", "real_runner.links.process", f"--run={self._run}", str(self._folder))
+        command = ("-m", module, f"--run={self._run}", str(self._folder), *arguments)
         paths = os.pathsep.join(path for path in sys.path if path)
         with self._log.open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
@@ -82,12 +74,28 @@ class Emulation:
                 start_new_session=True,  # an interrupt from the terminal is for us to pass on
                 limit=1 << 24,
             )  # fmt: skip
-        numbers = (await self._next(2 * ANSWER_TIMEOUT_S))["namespaces"]
+        patience_s = START_TIMEOUT_S + START_PER_NODE_S * len(self.network.nodes)
+        places = await self._next(patience_s)
         self._namespaces = {
-            node: f"/proc/{self._process.pid}/fd/{number}"
-            for node, number in zip(self.network.nodes, numbers, strict=True)
+            node: f"/proc/{places['process']}/fd/{number}"
+            for node, number in zip(self.network.nodes, places["namespaces"], strict=True)
         }
-        self.realtime = bool((await self._next(ANSWER_TIMEOUT_S))["realtime"])
+        self._ready = _Ready(**await self._next(ANSWER_TIMEOUT_S))
+
+    @property
+    def realtime(self) -> bool:
+        """Whether what releases packets goes before ordinary processes."""
+        return self._ready.realtime
+
+    @property
+    def offloads(self) -> str:
+        """What is known of segmentation offloads, a line."""
+        return self._ready.offloads
+
+    @property
+    def losses(self) -> str:
+        """Whether a seed says which packets are lost, a word."""
+        return self._ready.losses
 
     def address(self, node: str) -> str:
         """Return a node's address, where its peers reach it."""
@@ -114,12 +122,17 @@ class Emulation:
         """Wait until the link process has ended, and return why it has."""
         assert self._process is not None  # noqa: S101 - started first
         await self._process.wait()
-        return RealRunError(f"userspace links: {_last_line(self._log)}")
+        return self._why_ended()
 
     def set_factor(self, link: str, factor: float) -> None:
         """Run a link of this name, both ways, at ``factor`` times its rate; 0 stalls it."""
         names = [each.name for each in self.network.topology.links]
         self._command(f"factor {names.index(link)} {factor!r}")
+
+    def set_silent(self, node: str, *, silent: bool) -> None:
+        """Let nothing of what a node sends get anywhere, as of one that has crashed."""
+        word = "silence" if silent else "speak"
+        self._command(f"{word} {self.network.nodes.index(node)}")
 
     async def report(self) -> Report:
         """Return what was counted; to be awaited by one caller at a time."""
@@ -144,6 +157,9 @@ class Emulation:
     def _log(self) -> Path:
         return self._folder / "links.log"
 
+    def _why_ended(self) -> RealRunError:
+        return RealRunError(f"{self.name} links: {_last_line(self._log)}")
+
     def _command(self, line: str) -> None:
         assert self._process is not None  # noqa: S101 - started first
         assert self._process.stdin is not None  # noqa: S101 - a pipe
@@ -155,9 +171,9 @@ class Emulation:
         try:
             line = await asyncio.wait_for(self._process.stdout.readline(), timeout_s)
         except TimeoutError:
-            raise RealRunError(f"userspace links: no answer within {timeout_s:g} s") from None
+            raise RealRunError(f"{self.name} links: no answer within {timeout_s:g} s") from None
         if not line:
-            raise RealRunError(f"userspace links: {_last_line(self._log)}")
+            raise self._why_ended()
         found: dict[str, Any] = json.loads(line)
         return found
 

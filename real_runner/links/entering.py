@@ -40,6 +40,5 @@ def _require(status: int, what: str) -> None:
     if status != 0:
         reason = os.strerror(ctypes.get_errno())
         raise RealRunError(
-            f"userspace links: {what}: {reason}; run as root, or with "
-            "CAP_SYS_ADMIN and CAP_NET_ADMIN"
+            f"{what}: {reason}; run as root, or with CAP_SYS_ADMIN and CAP_NET_ADMIN"
         )

@@ -1,18 +1,17 @@
-"""What a topology asks of emulated links, as the link process reads it.
+"""What a topology asks of emulated links, whatever realises them.
 
-Every channel is a queue in bytes, a serialiser, a loss and a delay; packets hop from channel to
-channel along the topology's routes, so that shared links and routers are what they are in it.
+Every channel is a queue in bytes, a serialiser, a loss and a delay with its jitter; packets hop
+from channel to channel along the topology's routes, so that shared links and routers are what they
+are in it.
 """
 
-from collections.abc import Iterator
+import math
 from dataclasses import dataclass
 from ipaddress import IPv4Network
-from itertools import chain
-from typing import Final
+from typing import Final, Literal
 
 from real_runner.errors import RealRunError
 from topologies.links import Channel, Congestion, Link
-from topologies.schedules import Schedule
 from topologies.topology import Topology
 
 MTU_BYTES: Final = 1500
@@ -23,8 +22,15 @@ ADDRESSES: Final = IPv4Network("198.18.0.0/15")
 """What is set apart for measuring networks (RFC 2544, section C.2.2)."""
 FIRST_ADDRESS: Final = ADDRESSES.network_address + 1
 MOST_NODES: Final = 1 << 16
+SEGMENT_BYTES: Final = 1448
+"""What a segment of TCP with time stamps carries in such a packet."""
 LEAST_QUEUE_BYTES: Final = 1 << 16
-NS_PER_S: Final = 1_000_000_000
+FLUID_QUEUE_BYTES: Final = 64 << 20
+"""What waits before a link that carries a fluid: all that a socket may send ahead."""
+
+
+Control = Congestion | Literal["fluid"]
+"""How a connection's window moves; that of a fluid is wide and never moves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,7 @@ class Network:
         count = len(self.topology.nodes)
         if count > MOST_NODES:
             raise RealRunError(
-                f"topology {self.topology.name!r}: {count} nodes; userspace links connect at most "
+                f"topology {self.topology.name!r}: {count} nodes; emulated links connect at most "
                 f"{MOST_NODES}"
             )
 
@@ -56,57 +62,49 @@ class Network:
         """Return a node's address."""
         return str(FIRST_ADDRESS + self.nodes.index(node))
 
-    def congestion(self, source: str, target: str) -> Congestion:
+    def congestion(self, source: str, target: str) -> Control:
         """Return how TCP controls congestion from one node to another, as the simulator has it.
 
-        CUBIC where any link on the way asks for it; links that carry fluids ask for nothing, and
-        BBR is what shares them from the first moments on.
+        CUBIC where any link on the way asks for it. Links that carry fluids ask for nothing:
+        connections over these alone have one wide window from the first moment on (see
+        `fluid_segments`). Where such links lose packets, by chance or since their queue is a
+        short one, it is BBR that minds least.
         """
-        links = (self.topology.links[i // 2] for i in self.topology.route(source, target).channels)
+        channels = self.topology.route(source, target).channels
+        links = [self.topology.links[channel // 2] for channel in channels]
         asked = {link.congestion for link in links if link.transport == "tcp"}
-        return "cubic" if "cubic" in asked else "bbr"
+        if "cubic" in asked:
+            return "cubic"
+        may_lose = any(link.loss or link.queue_bytes is not None for link in links)
+        return "bbr" if asked or may_lose else "fluid"
 
-    def text(self) -> str:
-        """Return all of it as the link process reads it (see forwarder.c)."""
-        return "\n".join(chain([self._first_line()], self._channels(), self._routes(), [""]))
+    def fluid_segments(self, source: str) -> int:
+        """Return the window, in segments, of a node's connections that carry fluids.
 
-    def _first_line(self) -> str:
-        counts = (len(self.nodes), len(self.topology.channels), len(self.topology.channels))
-        return " ".join(map(str, ("network", *counts, FRAMING_BYTES, int(FIRST_ADDRESS))))
+        It is what its widest way has under way to and fro, and as much again to wait, so that
+        no acknowledgement is awaited and none waits behind more than that.
+        """
+        others = (node for node in self.nodes if node != source)
+        window_bytes = max((self._way_bytes(source, other) for other in others), default=0.0)
+        return math.ceil((window_bytes + max(window_bytes, LEAST_QUEUE_BYTES)) / SEGMENT_BYTES)
 
-    def _channels(self) -> Iterator[str]:
-        numbers = {name: number for number, name in enumerate(self.nodes)}
-        for channel in self.topology.channels:
-            link = self.topology.links[channel.index // 2]
-            schedule = link.schedule_of(back=bool(channel.index % 2))
-            server = channel.index - channel.index % 2 if link.duplex == "half" else channel.index
-            period_ns = round((schedule.period_s or 0) * NS_PER_S) if schedule else 0
-            steps = list(_steps(schedule, channel.delay_s)) if schedule else []
-            values = (
-                server, numbers[channel.target], repr(channel.rate_bits_per_s),
-                round(channel.delay_s * NS_PER_S), queue_bytes(link, channel),
-                int(link.loss * 2**64), period_ns, len(steps), *steps,
-            )  # fmt: skip
-            yield " ".join(map(str, ("channel", *values)))
+    def _way_bytes(self, source: str, target: str) -> float:
+        """Return what is under way from one node to another and back at the full rate."""
+        there, back = self.topology.route(source, target), self.topology.route(target, source)
+        rate = min(map(self._peak_bits_per_s, there.channels))
+        return rate / 8 * (there.delay_s + back.delay_s)
 
-    def _routes(self) -> Iterator[str]:
-        for i, source in enumerate(self.nodes):
-            for j, target in enumerate(self.nodes):
-                if i != j:
-                    channels = self.topology.route(source, target).channels
-                    yield " ".join(map(str, ("route", i, j, len(channels), *channels)))
+    def _peak_bits_per_s(self, channel: int) -> float:
+        schedule = self.topology.links[channel // 2].schedule_of(back=channel % 2 == 1)
+        believed = self.topology.channels[channel].rate_bits_per_s
+        return believed if schedule is None else schedule.peak_bits_per_s
 
 
 def queue_bytes(link: Link, channel: Channel) -> int:
     """Return what waits before a channel at most: as its link says, or what `Link` promises."""
     if link.queue_bytes is not None:
         return link.queue_bytes
+    if link.transport == "fluid" and not link.loss:
+        return FLUID_QUEUE_BYTES
     on_the_way = channel.rate_bits_per_s * 2 * channel.delay_s / 8
     return max(LEAST_QUEUE_BYTES, round(on_the_way))
-
-
-def _steps(schedule: Schedule, delay_s: float) -> Iterator[str]:
-    for index, start_s in enumerate(schedule.starts_s):
-        step_delay_s = schedule.delays_s[index] if schedule.delays_s else delay_s
-        rate = schedule.rates_bits_per_s[index]
-        yield f"{round(start_s * NS_PER_S)} {rate!r} {round(step_delay_s * NS_PER_S)}"

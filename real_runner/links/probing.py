@@ -22,6 +22,8 @@ ECHO_BYTES: Final = 56
 DATAGRAM_BYTES: Final = 1472
 """Payload of a datagram that fills a packet of 1,500 bytes."""
 PATIENCE_S: Final = 5.0
+WAITING_BYTES: Final = 16 << 20
+_SO_RCVBUFFORCE: Final = 33  # asm-generic/socket.h
 _CHUNK_BYTES: Final = 1 << 18
 _SLICES: Final = 10
 
@@ -43,9 +45,18 @@ def datagrams(near: str, far: str, address: str) -> Iterator[tuple[socket.socket
     theirs = in_namespace(far, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
     ours = in_namespace(near, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
     with theirs, ours:
+        _let_wait(theirs, WAITING_BYTES)
         theirs.bind((address, 0))
         ours.connect(theirs.getsockname())
         yield ours, theirs
+
+
+def _let_wait(ours: socket.socket, size_bytes: int) -> None:
+    """Have the kernel keep so much for a socket: whoever reads it may be kept waiting, too."""
+    try:
+        ours.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, size_bytes)
+    except PermissionError:  # then it is what every user may have
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size_bytes)
 
 
 @contextmanager

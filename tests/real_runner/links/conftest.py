@@ -1,12 +1,9 @@
 """Emulated links for a test, and real programs at their ends."""
 
 import asyncio
-import json
-import os
-import shutil
-import subprocess
 import tempfile
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,76 +11,53 @@ import pytest
 
 pytest.importorskip("pyroute2", reason="pip install 'tessera[real]'")
 
-from real_runner.links.emulation import Emulation
+from real_runner.links.backend import Backend
+from real_runner.links.kinds import Emulated as Kind
+from real_runner.links.kinds import emulated_links
+from real_runner.links.programs import Ends as Programs
 from tests.conftest import device
+from tests.emulating import why_not
 from topologies.topology import Link, Node, Topology
 
 T = TypeVar("T")
 RUN = "test-links"
-PROGRAMS = {"ping": "iputils-ping", "iperf3": "iperf3", "nsenter": "util-linux", "cc": "gcc"}
 
 
-def why_not() -> str:
-    """Return what this machine lacks to emulate links and to test them; nothing where it can."""
-    if os.geteuid() != 0 or not os.access("/dev/net/tun", os.R_OK | os.W_OK):
-        return "emulated links need root and /dev/net/tun"
-    missing = [package for name, package in PROGRAMS.items() if shutil.which(name) is None]
-    return f"apt-get install {' '.join(missing)}" if missing else ""
-
-
-def world(*links: Link) -> Topology:
-    """Return a topology of these links, whose nodes all compute; the first is the edge."""
+def world(*links: Link, routers: Collection[str] = ()) -> Topology:
+    """Return a topology of these links, whose nodes compute but for routers; first is the edge."""
     names = dict.fromkeys(end for link in links for end in (link.source, link.target))
     profile = device("any", 1e12, price_usd_per_h=None)
-    nodes = [Node(name, "cloud" if i else "edge", profile) for i, name in enumerate(names)]
+    nodes = [
+        Node(name, "router") if name in routers else Node(name, "cloud" if i else "edge", profile)
+        for i, name in enumerate(names)
+    ]
     return Topology("world", tuple(nodes), links)
 
 
-class Ends:
-    """The nodes of an emulated network, where programs may be run."""
+class Ends(Programs):
+    """Programs at the ends, and round trips as a median and the largest."""
 
-    def __init__(self, emulation: Emulation) -> None:
-        self.emulation = emulation
-
-    async def start(self, node: str, *command: str) -> asyncio.subprocess.Process:
-        within = ("nsenter", f"--net={self.emulation.namespace(node)}", *command)
-        return await asyncio.create_subprocess_exec(*within, stdout=subprocess.PIPE)
-
-    async def say(self, node: str, *command: str) -> str:
-        """Run a program on a node and return what it says."""
-        said, _ = await (await self.start(node, *command)).communicate()
-        return said.decode()
+    @property
+    def emulation(self) -> Backend:
+        return self.links
 
     async def ping_ms(self, source: str, target: str, count: int = 20) -> tuple[float, float]:
-        """Return the median and the largest round trip."""
-        address = self.emulation.address(target)
-        said = await self.say(source, "ping", "-c", str(count), "-i", "0.05", address)
-        found = sorted(
-            float(line.split("time=")[1].split()[0])
-            for line in said.splitlines()
-            if "time=" in line
-        )
-        return found[len(found) // 2], found[-1]
+        found_s = await self.ping_s(source, target, count)
+        return 1e3 * found_s[len(found_s) // 2], 1e3 * found_s[-1]
 
-    async def iperf(self, source: str, target: str, *options: str, port: int = 5201) -> Any:
-        """Return what iperf3 says at the end of a transfer."""
-        server = await self.start(target, "iperf3", "-s", "-1", "-p", str(port))
-        try:
-            await self._until_listening(target, port)
-            address = self.emulation.address(target)
-            said = await self.say(source, "iperf3", "-J", "-c", address, "-p", str(port), *options)
-            return json.loads(said)["end"]
-        finally:
-            if server.returncode is None:
-                server.kill()
-            await server.communicate()
+    async def carried_bits_per_s(self, busy: Sequence[int], seconds: float) -> list[float]:
+        """Return the rate of each channel over some seconds, once those of ``busy`` are."""
+        before, began_s = await self._carried()
+        while any(before[channel] < 1e4 for channel in busy):
+            await asyncio.sleep(0.2)
+            before, began_s = await self._carried()
+        await asyncio.sleep(seconds)
+        after, ended_s = await self._carried()
+        return [8 * (b - a) / (ended_s - began_s) for a, b in zip(before, after, strict=True)]
 
-    async def _until_listening(self, node: str, port: int) -> None:
-        for _ in range(200):
-            if f":{port:04X} " in await self.say(node, "cat", "/proc/net/tcp", "/proc/net/tcp6"):
-                return
-            await asyncio.sleep(0.02)
-        raise AssertionError("iperf3 does not listen")
+    async def _carried(self) -> tuple[list[int], float]:
+        report = await self.emulation.report()
+        return [channel.carried_bytes for channel in report.channels], time.monotonic()
 
 
 Use = Callable[[Ends], Awaitable[T]]
@@ -96,9 +70,15 @@ def emulated() -> Emulated[Any]:
     if reason := why_not():
         pytest.skip(reason)
 
+    return emulated_by("userspace")
+
+
+def emulated_by(kind: Kind) -> Emulated[Any]:
+    """Return what runs a coroutine with the ends of a network of this kind."""
+
     async def use(topology: Topology, what: Use[T]) -> T:
         with tempfile.TemporaryDirectory() as folder:
-            emulation = Emulation(RUN, Path(folder), topology)
+            emulation = emulated_links(kind, RUN, Path(folder), topology)
             try:
                 await emulation.start()
                 emulation.begin(1)

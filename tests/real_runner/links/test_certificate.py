@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from real_runner.errors import RunRefusedError
+from real_runner.links.backend import Counted, Report
 from real_runner.links.certificate import Certificate, Check, measure
-from real_runner.links.emulation import Counted, Report
 from tests.real_runner.links.conftest import Emulated, Ends, world
 from topologies.topology import Link, Topology
 
@@ -62,12 +62,12 @@ def test_a_link_with_another_rate_is_refused_by_name(
 
 
 def plain(**changes: Any) -> Certificate:
-    empty = Certificate("userspace", "6.1", True, {"bbr": 2}, "none", (), {})
+    empty = Certificate("userspace", "6.1", True, {"bbr": 2}, "none", "seeded", (), {})
     return replace(empty, **changes)
 
 
 def test_a_run_on_time_that_lost_nothing_is_no_problem() -> None:
-    assert plain(report=CALM).problems == ()
+    assert plain(report=CALM, sent=(("a->b", 1400.0),)).problems == ()
 
 
 @pytest.mark.parametrize(
@@ -76,6 +76,7 @@ def test_a_run_on_time_that_lost_nothing_is_no_problem() -> None:
         ({"report": replace(CALM, late_p99_s=1.01e-3)}, "late by 1.01 ms"),
         ({"report": replace(CALM, refused_packets=2)}, "2 packets were not taken"),
         ({"report": CALM, "device_drops": 3}, "3 packets were lost before"),
+        ({"report": CALM, "sent": (("a->b", 1501.0),)}, "link a->b: carried 1500 bytes, though 15"),
     ],
 )
 def test_a_run_that_was_late_or_lost_packets_is_refused(

@@ -14,9 +14,11 @@ import psutil
 import pytest
 
 from real_runner.errors import RealRunError
-from tests.real_runner.links.conftest import RUN, Emulated, Ends, why_not, world
+from real_runner.links.kinds import emulated_links
+from tests.complaints import one_line
+from tests.emulating import MININET, why_not
+from tests.real_runner.links.conftest import RUN, Emulated, Ends, world
 from tests.real_runner.programs import (
-    one_line,
     processes_of,
     ran,
     running,
@@ -28,16 +30,15 @@ from topologies.topology import Link
 
 SYNTHETIC = "real.default={executor: synthetic}"
 ENDLESS = ("run", "small-sam", "--links", "userspace", "--set", SYNTHETIC)
-INTERRUPTIONS = 20
 
 ONE_EMULATION = """
 import asyncio, sys
 from pathlib import Path
-from real_runner.links.emulation import Emulation
+from real_runner.links.kinds import emulated_links
 from topologies.shipped import load
 
 async def main():
-    emulation = Emulation(sys.argv[1], Path(sys.argv[2]), load("small-sam"))
+    emulation = emulated_links(*sys.argv[1:3], Path(sys.argv[3]), load("small-sam"))
     try:
         await emulation.start()
         print("there", flush=True)
@@ -67,14 +68,21 @@ def seen(run: str) -> Seen:
 
 
 @pytest.mark.long
-def test_twenty_interruptions_at_random_moments_leave_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "takes_s", "interruptions"), [("userspace", 0.7, 20), ("mininet", 1.7, 8)]
+)
+def test_interruptions_at_random_moments_leave_nothing(
+    tmp_path: Path, kind: str, takes_s: float, interruptions: int
+) -> None:
+    if reason := why_not(*MININET):
+        pytest.skip(reason)
     run, moments = "interrupt", np.random.default_rng(20261121)
     before = seen(run)
-    for number in range(INTERRUPTIONS):
+    for number in range(interruptions):
         how = (signal.SIGINT, signal.SIGKILL)[number % 2]
-        command = (sys.executable, "-c", ONE_EMULATION, run, str(tmp_path))
+        command = (sys.executable, "-c", ONE_EMULATION, kind, run, str(tmp_path))
         with running(temporary=tmp_path, errors=tmp_path / "log", command=command) as program:
-            time.sleep(0.3 + moments.uniform(0.0, 0.7))
+            time.sleep(0.3 + moments.uniform(0.0, takes_s))
             program.send_signal(how)
             program.wait(15)
         wait_until(lambda: seen(run) == before, 5.0)
@@ -85,7 +93,7 @@ def test_two_at_once_do_not_touch_each_other(emulated: Emulated[Any]) -> None:
 
     async def look(ends: Ends) -> tuple[float, float]:
         with tempfile.TemporaryDirectory() as folder:
-            other = Ends(type(ends.emulation)("other", Path(folder), fast))
+            other = Ends(emulated_links("userspace", "other", Path(folder), fast))
             await other.emulation.start()
             try:
                 said = await asyncio.gather(

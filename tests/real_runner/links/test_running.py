@@ -13,7 +13,7 @@ from sim.plan import Plan, Transfer
 from sim.policy import Progress, View
 from sim.trace import FINISHED
 from tests.conftest import MakeScenario, Scripted
-from tests.real_runner.links.conftest import why_not
+from tests.emulating import why_not
 from workloads.stage import Payload, Request
 
 SYNTHETIC = Deployment(default=NodeSpec(executor="synthetic"))
@@ -61,7 +61,9 @@ class Killing:
     def plan(self, request: Request, progress: Progress, view: View) -> Plan:
         del request, progress, view
         for child in psutil.Process().children():
-            if any("links.process" in word or "forwarder" in word for word in child.cmdline()):
+            if any(
+                "links.userspace.process" in word or "forwarder" in word for word in child.cmdline()
+            ):
                 child.kill()
                 self.killed_s = time.monotonic()
         return sending(1e7)

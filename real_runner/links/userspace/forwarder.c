@@ -2,7 +2,7 @@
  *
  * What nodes send is read from their TUN devices and hops from channel to channel along its route.
  * A channel is a queue, a serialiser that puts one packet after the other on the wire, a seeded
- * loss, and a line in which packets travel, in order. Channels of a half-duplex link share one
+ * loss, and a line in which packets travel, in order, whatever their jitter. Channels of a half-duplex link share one
  * serialiser, whose turns alternate. Time is that of the model: what is processed late still
  * happens at the moment it was due, so that lateness never adds up; how late packets leave for
  * their node's device is measured.
@@ -11,11 +11,17 @@
  * Shreedhar and Varghese, SIGCOMM 1995), and where it is full the last packet of the longest flow is
  * dropped: links are shared fairly, as they are in the simulator. One flow alone has a plain queue.
  *
- * Usage: forwarder --run=RUN NETWORK FD...   (one TUN device per node, non-blocking)
- * NETWORK is a file written by real_runner.links.network. Commands are lines on standard input:
+ * Where somebody else does the routing, devices carry Ethernet frames, and each belongs to one end of
+ * one link: what is read there goes to the other end.
+ *
+ * Usage: forwarder --run=RUN NETWORK FD...   (TUN or TAP devices, non-blocking)
+ * NETWORK is a file written by real_runner.links.userspace.orders. Commands are lines on standard
+ * input:
  *   begin SEED         time 0 of schedules is now; losses, faults and counters start afresh
  *   rest               no schedules and no faults until the next beginning
  *   factor LINK F      both channels of a link run at F times their rate; 0 stalls them
+ *   silence NODE       what this node sends is dropped, as if it sent nothing
+ *   speak NODE         it is heard again
  *   report             print counters as one line of JSON
  * It ends with standard input, and with the process that started it.
  */
@@ -34,7 +40,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MTU = 1500, BURST = 64, QUANTUM = 1514, LATE_BUCKETS = 10000, LATE_BUCKET_NS = 10000, PRIORITY = 10 };
+enum { LONGEST = 1518, BURST = 64, QUANTUM = 1514, LATE_BUCKETS = 10000, LATE_BUCKET_NS = 10000, PRIORITY = 10 };
 #define NEVER INT64_MAX
 
 typedef struct packet {
@@ -60,7 +66,7 @@ typedef struct { int64_t start_ns; double rate_bits_per_s; int64_t delay_ns; } s
 typedef struct {
     int server, target; /* the target is where its last packets go to, if they end here */
     double rate_bits_per_s, factor;
-    int64_t delay_ns, queue_bytes, queued_bytes, last_due_ns;
+    int64_t delay_ns, jitter_ns, queue_bytes, queued_bytes, last_due_ns;
     uint64_t loss_below, seed, sent; /* a packet is lost where what is drawn for it is below */
     int steps;
     int64_t period_ns; /* 0: none */
@@ -78,10 +84,11 @@ typedef struct {
 } server;
 
 static struct {
-    int nodes, channels, servers, framing_bytes;
+    int count, channels, servers, framing_bytes; /* the count is that of devices */
+    int has_frames;
     uint32_t first_address;
-    int *devices;
-    hop **routes; /* [source * nodes + target] */
+    int *devices, *owner, *is_silent; /* by device: its descriptor and its node's number */
+    hop **routes; /* [source * count + target], of devices */
     channel *channel;
     server *server;
     int64_t epoch_ns; /* NEVER: not begun */
@@ -197,6 +204,12 @@ static int64_t delay_ns(const channel *c, int64_t now_ns) {
     return is_scheduled(c) ? step_at(c, now_ns, &end_ns)->delay_ns : c->delay_ns;
 }
 
+/* The least that a packet may take on its way. */
+static int64_t least_delay_ns(const channel *c, int64_t now_ns) {
+    int64_t least_ns = delay_ns(c, now_ns) - c->jitter_ns;
+    return least_ns > 0 ? least_ns : 0;
+}
+
 /* When so many bits that begin now have left, and (below) how many leave until then. */
 static int64_t finish_ns(const channel *c, int64_t now_ns, double bits) {
     if (c->factor <= 0) return NEVER;
@@ -238,8 +251,13 @@ static uint64_t drawn(uint64_t seed, uint64_t number) {
     return z ^ (z >> 31);
 }
 
-/* Whether a packet is lost depends on its number on the channel, and on nothing else. */
+/* Whether a packet is lost, and its jitter, depend on its number on the channel, and on nothing else. */
 static int is_lost(channel *c) { return drawn(c->seed, ++c->sent) < c->loss_below; }
+
+static int64_t drawn_jitter_ns(const channel *c) {
+    uint64_t number = drawn(~c->seed, c->sent) >> 11; /* of 53 bits, which a double holds */
+    return llround((2.0 * ldexp((double)number, -53) - 1.0) * (double)c->jitter_ns);
+}
 
 /* The ring of flows that wait for a channel */
 
@@ -293,7 +311,7 @@ static void wait_in_line(channel *c, packet *p) {
 
 static void schedule_server(int s, int64_t when_ns) {
     const channel *c = &net.channel[net.server[s].serving];
-    schedule(s, when_ns, when_ns == NEVER ? NEVER : when_ns + delay_ns(c, when_ns));
+    schedule(s, when_ns, when_ns == NEVER ? NEVER : when_ns + least_delay_ns(c, when_ns));
 }
 
 static void serve(int s, int index, packet *p, int64_t now_ns) {
@@ -333,7 +351,8 @@ static void finish(int s, int64_t now_ns) {
         c->lost++;
         free(p);
     } else {
-        int64_t due_ns = now_ns + delay_ns(c, now_ns);
+        int64_t takes_ns = delay_ns(c, now_ns) + (c->jitter_ns ? drawn_jitter_ns(c) : 0);
+        int64_t due_ns = now_ns + (takes_ns > 0 ? takes_ns : 0);
         p->due_ns = due_ns > c->last_due_ns ? due_ns : c->last_due_ns;
         c->last_due_ns = p->due_ns;
         append(&c->line, p);
@@ -370,21 +389,30 @@ static void proceed(int64_t now_ns) {
     }
 }
 
-static void receive(int node) {
-    static unsigned char buffer[MTU];
+/* The way of what was read from a device; none for what is for nobody. */
+static hop *route_of(int device, const unsigned char *data, ssize_t length) {
+    uint32_t address, target = (uint32_t)device ^ 1; /* the other end of a link */
+    if (!net.has_frames) {
+        if (length < 20 || data[0] >> 4 != 4) return NULL;
+        memcpy(&address, data + 16, sizeof address);
+        target = __builtin_bswap32(address) - net.first_address;
+    }
+    return target < (uint32_t)net.count ? net.routes[(size_t)device * net.count + target] : NULL;
+}
+
+static void receive(int device) {
+    static unsigned char buffer[LONGEST];
     for (int count = 0; count < BURST; count++) {
-        ssize_t length = read(net.devices[node], buffer, sizeof buffer);
+        ssize_t length = read(net.devices[device], buffer, sizeof buffer);
         if (length <= 0) return;
-        uint32_t address;
-        memcpy(&address, buffer + 16, sizeof address);
-        uint32_t target = __builtin_bswap32(address) - net.first_address;
-        int is_known = length >= 20 && buffer[0] >> 4 == 4 && target < (uint32_t)net.nodes;
-        hop *route = is_known ? net.routes[(size_t)node * net.nodes + target] : NULL;
+        if (net.is_silent[device]) continue;
+        hop *route = route_of(device, buffer, length);
         if (!route) {
             net.stray++;
             continue;
         }
         packet *p = malloc(sizeof *p + length);
+        if (!p && munlockall() == 0) p = malloc(sizeof *p + length); /* a user may lock so much */
         if (!p) die("out of memory");
         p->hop = route, p->length_bytes = (int)length;
         memcpy(p->data, buffer, length);
@@ -420,6 +448,7 @@ static void restore(int64_t epoch_ns, int64_t now_ns) {
     settle(now_ns);
     net.epoch_ns = epoch_ns;
     for (int i = 0; i < net.channels; i++) net.channel[i].factor = 1;
+    for (int i = 0; i < net.count; i++) net.is_silent[i] = 0;
     resume(now_ns);
 }
 
@@ -438,6 +467,11 @@ static void set_factor(int link, double factor, int64_t now_ns) {
     settle(now_ns);
     net.channel[2 * link].factor = net.channel[2 * link + 1].factor = factor;
     resume(now_ns);
+}
+
+static void set_silent(int node, int is_silent) {
+    for (int i = 0; i < net.count; i++)
+        if (net.owner[i] == node) net.is_silent[i] = is_silent;
 }
 
 static double late_s(double quantile) {
@@ -462,7 +496,7 @@ static void report(void) {
 }
 
 static void obey(const char *line) {
-    int link;
+    int link, node;
     double factor;
     uint64_t seed;
     int64_t now_ns = clock_ns();
@@ -470,6 +504,8 @@ static void obey(const char *line) {
     if (sscanf(line, "begin %" SCNu64, &seed) == 1) begin(seed, now_ns);
     else if (!strcmp(line, "rest")) restore(NEVER, now_ns);
     else if (!strcmp(line, "report")) report();
+    else if (sscanf(line, "silence %d", &node) == 1) set_silent(node, 1);
+    else if (sscanf(line, "speak %d", &node) == 1) set_silent(node, 0);
     else if (sscanf(line, "factor %d %lf", &link, &factor) == 2 && link >= 0 &&
              link < net.channels / 2 && factor >= 0) set_factor(link, factor, now_ns);
     else die("command '%s' is unknown", line);
@@ -501,9 +537,9 @@ static void expect(int got, int wanted, const char *what) {
 }
 
 static void read_channel(FILE *file, channel *c) {
-    expect(fscanf(file, " channel %d %d %lf %" SCNd64 " %" SCNd64 " %" SCNu64 " %" SCNd64 " %d",
-                  &c->server, &c->target, &c->rate_bits_per_s, &c->delay_ns, &c->queue_bytes,
-                  &c->loss_below, &c->period_ns, &c->steps), 8, "channel");
+    expect(fscanf(file, " channel %d %d %lf %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNu64 " %" SCNd64
+                  " %d", &c->server, &c->target, &c->rate_bits_per_s, &c->delay_ns, &c->jitter_ns,
+                  &c->queue_bytes, &c->loss_below, &c->period_ns, &c->steps), 9, "channel");
     c->factor = 1;
     c->schedule = allot(c->steps, sizeof *c->schedule);
     for (int i = 0; i < c->steps; i++)
@@ -517,7 +553,7 @@ static void read_routes(FILE *file) {
         hop *route = allot(hops + 1, sizeof *route);
         for (int i = 0; i < hops; i++) expect(fscanf(file, "%d", &route[i].channel), 1, "route");
         route[hops].channel = -1;
-        net.routes[(size_t)source * net.nodes + target] = route;
+        net.routes[(size_t)source * net.count + target] = route;
     }
     expect(feof(file) != 0, 1, "end");
 }
@@ -525,17 +561,23 @@ static void read_routes(FILE *file) {
 static void read_network(const char *path) {
     FILE *file = fopen(path, "r");
     if (!file) die("%s: %s", path, strerror(errno));
-    expect(fscanf(file, " network %d %d %d %d %" SCNu32, &net.nodes, &net.channels, &net.servers,
-                  &net.framing_bytes, &net.first_address), 5, "first line");
+    char what[8];
+    expect(fscanf(file, " network %7s %d %d %d %d %" SCNu32, what, &net.count, &net.channels,
+                  &net.servers, &net.framing_bytes, &net.first_address), 6, "first line");
+    net.has_frames = !strcmp(what, "frames");
+    net.owner = allot(net.count, sizeof *net.owner);
+    net.is_silent = allot(net.count, sizeof *net.is_silent);
     net.channel = allot(net.channels, sizeof *net.channel);
     net.server = allot(net.servers, sizeof *net.server);
-    net.routes = allot((size_t)net.nodes * net.nodes, sizeof *net.routes);
+    net.routes = allot((size_t)net.count * net.count, sizeof *net.routes);
     for (int s = 0; s < net.servers; s++) net.server[s].serving = -1;
     for (int i = 0; i < net.channels; i++) {
         read_channel(file, &net.channel[i]);
         server *it = &net.server[net.channel[i].server];
         it->channels[it->count++] = i;
     }
+    for (int i = 0; i < net.count; i++)
+        expect(fscanf(file, " device %d", &net.owner[i]), 1, "device");
     read_routes(file);
     fclose(file);
 }
@@ -561,7 +603,7 @@ static void forward(void) {
     if (poll_fd < 0 || timer < 0) die("epoll: %s", strerror(errno));
     watch(poll_fd, timer, -1);
     watch(poll_fd, 0, -2);
-    for (int node = 0; node < net.nodes; node++) watch(poll_fd, net.devices[node], node);
+    for (int i = 0; i < net.count; i++) watch(poll_fd, net.devices[i], i);
     for (;;) {
         proceed(clock_ns());
         set_alarm(timer, first_ns(&wake));
@@ -580,14 +622,14 @@ int main(int count, char **words) {
     make_heap(&due, net.servers + net.channels);
     make_heap(&wake, net.servers + net.channels);
     net.epoch_ns = NEVER;
-    if (count - 3 != net.nodes) die("%d devices for %d nodes", count - 3, net.nodes);
-    net.devices = allot(net.nodes, sizeof *net.devices);
-    for (int node = 0; node < net.nodes; node++) net.devices[node] = atoi(words[node + 3]);
+    if (count - 3 != net.count) die("%d devices for %d", count - 3, net.count);
+    net.devices = allot(net.count, sizeof *net.devices);
+    for (int i = 0; i < net.count; i++) net.devices[i] = atoi(words[i + 3]);
     struct sched_param priority = {.sched_priority = PRIORITY};
     int is_realtime = sched_setscheduler(0, SCHED_FIFO, &priority) == 0;
-    int is_locked = mlockall(MCL_CURRENT | MCL_FUTURE) == 0;
-    printf("{\"realtime\":%s,\"locked\":%s}\n", is_realtime ? "true" : "false",
-           is_locked ? "true" : "false");
+    mlockall(MCL_CURRENT | MCL_FUTURE); /* where it may; else pages may have to be fetched */
+    printf("{\"realtime\":%s,\"offloads\":\"none: %s devices without IFF_VNET_HDR\","
+           "\"losses\":\"seeded\"}\n", is_realtime ? "true" : "false", net.has_frames ? "TAP" : "TUN");
     fflush(stdout);
     forward();
 }

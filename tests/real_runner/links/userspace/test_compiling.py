@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from real_runner.errors import RealRunError
-from real_runner.links.compiling import forwarder
 from real_runner.links.network import Network
-from real_runner.links.orders import write_orders
-from tests.real_runner.links.conftest import why_not, world
+from real_runner.links.userspace.compiling import forwarder
+from real_runner.links.userspace.links import prepare
+from real_runner.links.userspace.orders import NETWORK, routed_text
+from tests.emulating import why_not
+from tests.real_runner.links.conftest import world
 from topologies.topology import Link
 
 
@@ -49,7 +51,7 @@ def test_a_cache_that_cannot_be_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
     [
         (("--run=x", "/nowhere"), "/nowhere: No such file"),
         (("--run=x", "{folder}/empty"), "bad first line"),
-        (("--run=x", "{folder}/links.txt"), "0 devices for 2 nodes"),
+        (("--run=x", "{folder}/links.txt"), "0 devices for 2"),
     ],
 )
 def test_the_program_refuses_what_it_cannot_read(
@@ -59,7 +61,8 @@ def test_the_program_refuses_what_it_cannot_read(
         pytest.skip(lacking)
     (tmp_path / "empty").write_text("")
     program = forwarder()
-    write_orders(Network(world(Link("a", "b", 1e6, 0.001))), program, tmp_path)
+    text = routed_text(Network(world(Link("a", "b", 1e6, 0.001))))
+    (tmp_path / NETWORK).write_text(text)
     command = [str(program), *(word.format(folder=tmp_path) for word in words)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
     assert (done.returncode, done.stdout) == (1, "")
@@ -70,8 +73,8 @@ def test_the_program_refuses_what_it_cannot_read(
 def test_whoever_may_not_is_told_in_one_line_to_be_root(tmp_path: Path) -> None:
     if reason := why_not():
         pytest.skip(reason)
-    write_orders(Network(world(Link("a", "b", 1e6, 0.001))), Path("/bin/true"), tmp_path)
-    command = [sys.executable, "-m", "real_runner.links.process", "--run=x", str(tmp_path)]
+    module, *words = prepare(Network(world(Link("a", "b", 1e6, 0.001))), tmp_path)
+    command = [sys.executable, "-m", module, "--run=x", str(tmp_path), *words]
     done = subprocess.run(
         ["setpriv", "--bounding-set=-sys_admin", *command],  # noqa: S607 - of util-linux
         capture_output=True, text=True, check=False, timeout=30,

@@ -1,0 +1,1 @@
+"""Mininet builds the network from the same topology: its hosts, bridges for routers, its links."""

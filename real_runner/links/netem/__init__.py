@@ -1,0 +1,1 @@
+"""Links of the kernel: veth devices whose queueing disciplines are netem."""
