@@ -3,23 +3,15 @@
 import os
 import platform
 import resource
-import shutil
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import NamedTuple
 
+from rich.markup import escape
 from rich.table import Table
 
 from experiments.cli.options import show
-
-
-class Finding(NamedTuple):
-    """One line of the diagnosis; ``remedy`` is empty where nothing is missing."""
-
-    what: str
-    found: str
-    remedy: str = ""
+from experiments.inside.means import Examiner, Finding
 
 
 def doctor() -> None:
@@ -27,12 +19,23 @@ def doctor() -> None:
 
     Example: tessera doctor
     """
+    examiner = Examiner()
+    network = (*_kernel(), *examiner.findings())
+    seen = {finding.what for finding in network}
+    packages = (finding for finding in _packages() if finding.what not in seen)
+    show(
+        _table(("what", "found", "remedy"), (*_machine(), *packages, *network)),
+        _table(("--links", "here", "what is missing"), _links(examiner)),
+    )
+
+
+def _table(columns: tuple[str, ...], rows: tuple[Finding, ...]) -> Table:
     table = Table()
-    for name in ("what", "found", "remedy"):
+    for name in columns:
         table.add_column(name)
-    for finding in (*_machine(), *_packages(), *_network()):
-        table.add_row(*finding)
-    show(table)
+    for row in rows:
+        table.add_row(*map(escape, row))
+    return table
 
 
 def _machine() -> Iterator[Finding]:
@@ -67,7 +70,6 @@ _EXTRAS = {
     "grpcio-health-checking": "real",
     "cryptography": "real",
     "psutil": "real",
-    "pyroute2": "real",
     "matplotlib": "plot",
 }
 
@@ -77,24 +79,29 @@ def _packages() -> Iterator[Finding]:
         try:
             yield Finding(name, version(name))
         except PackageNotFoundError:
-            yield Finding(name, "not installed", f"pip install 'tessera\\[{extra}]'")
+            yield Finding(name, "not installed", f"pip install 'tessera[{extra}]'")
 
 
-def _network() -> Iterator[Finding]:
-    tun = os.access("/dev/net/tun", os.R_OK | os.W_OK)
-    yield Finding(
-        "TUN devices", "usable" if tun else "not usable", "" if tun else "modprobe tun, as root"
-    )
-    spaces = Path("/proc/self/ns/net").exists()
-    yield Finding("network namespaces", "in the kernel" if spaces else "not in the kernel")
+def _kernel() -> Iterator[Finding]:
     controls = Path("/proc/sys/net/ipv4/tcp_available_congestion_control")
     has_bbr = controls.exists() and "bbr" in controls.read_text(encoding="ascii").split()
-    remedy = "" if has_bbr else "modprobe tcp_bbr, as root"
+    remedy = "" if has_bbr else "as root: modprobe tcp_bbr; or give links another congestion"
     yield Finding("congestion control bbr", "in the kernel" if has_bbr else "not there", remedy)
-    for what, program, package in (
-        ("C compiler (for userspace links)", "cc", "gcc libc6-dev"),
-        ("Mininet", "mnexec", "mininet"),
-        ("User-Mode Linux", "linux.uml", "user-mode-linux"),
-    ):
-        path = shutil.which(program)
-        yield Finding(what, path or "not installed", "" if path else f"apt-get install {package}")
+
+
+def _links(examiner: Examiner) -> tuple[Finding, ...]:
+    """Say of each kind of links whether it is usable, here and in a guest."""
+    return (
+        Finding("loopback", "usable, unshaped"),
+        *(_usable(word, examiner.missing(word)) for word in ("userspace", "netem", "mininet")),
+        *(
+            _usable(f"{word} --inside uml", examiner.missing_in_guest(word))
+            for word in ("userspace", "netem", "mininet")
+        ),
+        Finding("external", "usable, over the real network"),
+    )
+
+
+def _usable(word: str, missing: list[Finding]) -> Finding:
+    told = "; ".join(f"{each.what}: {each.remedy}" for each in missing)
+    return Finding(word, "not usable" if missing else "usable", told)

@@ -8,14 +8,14 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
-
-import psutil
 
 from real_runner.errors import RealRunError
 from real_runner.fleet.quotas import groups_of, remove
@@ -26,7 +26,7 @@ _SIGNING_S = 60.0
 
 def root() -> Path:
     """Return the folder with the folders of all runs of this user."""
-    return Path(tempfile.gettempdir()) / f"tessera-{os.getuid()}"
+    return Path(tempfile.gettempdir()) / f"tessera-{_user()}"
 
 
 class RunFolder:
@@ -62,10 +62,8 @@ class Leftover:
     def remove(self) -> None:
         """End its processes and remove it."""
         for pid in self.processes:
-            try:
-                psutil.Process(pid).kill()
-            except psutil.NoSuchProcess:
-                continue
+            with suppress(ProcessLookupError):  # it has ended by itself meanwhile
+                os.kill(pid, signal.SIGKILL)
         for group in groups_of(self.path.name):
             remove(group)
         shutil.rmtree(self.path)
@@ -78,6 +76,15 @@ def leftovers() -> Iterator[Leftover]:
     for path in sorted(root().iterdir()):
         if not _is_alive(path):
             yield Leftover(path, tuple(_processes_of(path.name)))
+
+
+def _user() -> int:
+    """Return the user's number outside the user namespace that we may be in: files are theirs."""
+    for row in Path("/proc/self/uid_map").read_text(encoding="ascii").splitlines():
+        inside, outside, count = map(int, row.split())
+        if inside <= os.getuid() < inside + count:
+            return outside + os.getuid() - inside
+    return os.getuid()
 
 
 def _is_alive(path: Path) -> bool:
@@ -110,6 +117,8 @@ def _started(pid: int) -> str:
 
 def _processes_of(run: str) -> Iterator[int]:
     """Yield the processes that were started for a run: its number stands in their command."""
-    for process in psutil.process_iter(["cmdline"]):
-        if f"--run={run}" in (process.info["cmdline"] or ()):
-            yield process.pid
+    wanted = f"--run={run}".encode()
+    for command in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has ended meanwhile, or is nobody's business
+            if wanted in command.read_bytes().split(b"\0"):
+                yield int(command.parent.name)

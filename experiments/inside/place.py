@@ -1,0 +1,33 @@
+"""The places where a command may run, and how the same command is run again in another."""
+
+import sys
+from collections.abc import Sequence
+from enum import Enum
+from typing import Final
+
+
+class Place(Enum):
+    """Where a command itself runs."""
+
+    HERE = "here"
+    USER_NAMESPACE = "user-namespace"
+    UML = "uml"
+
+
+_PROGRAM: Final = "from experiments.cli import main; main()"
+
+
+def again(arguments: Sequence[str], *without: str) -> list[str]:
+    """Return the command that runs `tessera` with ``arguments``, some options and values left out.
+
+    >>> again(["run", "tiny", "--inside", "uml", "--memory=2GiB"], "--inside", "--memory")[-2:]
+    ['run', 'tiny']
+    """
+    kept: list[str] = []
+    rest = iter(arguments)
+    for word in rest:
+        if word in without:
+            next(rest, None)
+        elif word.partition("=")[0] not in without:
+            kept.append(word)
+    return [sys.executable, "-P", "-c", _PROGRAM, *kept]
