@@ -1,7 +1,6 @@
 """The `sim.runner.Runner` of wall-clock time: workers do what plans say, over real connections."""
 
 import asyncio
-import time
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from types import TracebackType
@@ -13,19 +12,23 @@ from real_runner.fleet.folder import RunFolder
 from real_runner.fleet.yards import ExternalYard, LocalYard
 from real_runner.links.certificate import Certificate
 from real_runner.links.certified import CertifiedLinks
+from real_runner.links.kinds import Emulated
 from real_runner.models import model_text, sam_of
+from real_runner.orchestration.answers import Answered
+from real_runner.orchestration.dilation import check_dilation, refuse_native
 from real_runner.orchestration.faults import Faults, refuse_what_cannot_be
 from real_runner.orchestration.inputs import Inputs
-from real_runner.orchestration.run import Answered, Run
+from real_runner.orchestration.run import Run
+from real_runner.orchestration.watching import watch, watch_links
 from sim.errors import ScenarioError
 from sim.runner import Scenario
 from sim.trace import Sink, Trace
+from topologies.dilation import slowed
 from topologies.serving import IN_ORDER
 from topologies.topology import Topology
 from workloads.sam.model import Sam
 from workloads.stage import Model
 
-PINGS_PER_SILENCE = 5
 _ALWAYS = ("real_runner.workers.service",)
 _WITH_TORCH = ("torch", "real_runner.shards.sam")
 
@@ -39,6 +42,11 @@ class RealRunner:
     ``secure`` has every connection authenticated and encrypted. ``answered`` is given every
     finished request with its answer, as the bytes of the model's last payload.
 
+    With a ``dilation`` of k everything lasts k times as long on the wall: links are k times slower
+    and longer, paced devices k times slower, and every time that is told is divided by k. So a
+    small machine can stand in for a large world; what it could not do in time even so refuses the
+    run.
+
     Raises `RealRunError` where a node cannot be made real, `ScenarioError` where the scenario
     asks for what these links and workers cannot do, and `RunRefusedError` where emulated links were
     not what they should be.
@@ -49,10 +57,13 @@ class RealRunner:
         deployment: Deployment,
         *,
         external: ExternalYard | None = None,
-        links: Literal["loopback", "userspace"] = "loopback",
+        links: Literal["loopback"] | Emulated = "loopback",
         secure: bool = True,
         answered: Answered | None = None,
+        dilation: float = 1.0,
     ) -> None:
+        check_dilation(dilation, links if external is None else "external")
+        self.dilation = dilation
         self._deployment = deployment
         self._links = links
         self._external = external
@@ -112,6 +123,9 @@ class RealRunner:
                 )
         links = "external" if self._external else self._links
         refuse_what_cannot_be(scenario.faults, scenario.topology, links)
+        if self.dilation != 1:
+            paced = self._paced(scenario.topology, "torch", "synthetic")
+            refuse_native(scenario.topology, paced)
 
     async def _run(self, scenario: Scenario, replication: int, sink: Sink | None) -> Trace:
         house = await self._housed(scenario)
@@ -129,22 +143,23 @@ class RealRunner:
             inputs,
             self._answered,
             self._paced(scenario.topology, "torch"),
+            dilation=self.dilation,
         )
         house.run = run
         links = house.links
-        tasks = [asyncio.create_task(_watch(run, house.fleet, scenario.faults.silence_s))]
+        tasks = [asyncio.create_task(watch(run, house.fleet, scenario.faults.silence_s))]
         try:
             await run.warm_up()
-            if scenario.faults:
+            if links:
+                tasks.append(asyncio.create_task(watch_links(run, links)))
+                await links.begin(int(scenario.generator(replication, "links").integers(2**63)))
+            if scenario.faults:  # nothing is awaited from here on until the clock has restarted
                 emulated = links.emulation if links else None
                 faults = Faults(scenario, replication, house.fleet, run, emulated)
                 tasks.append(asyncio.create_task(faults.follow()))
-            if links:
-                tasks.append(asyncio.create_task(_watch_links(run, links)))
-                await links.begin(int(scenario.generator(replication, "links").integers(2**63)))
             trace = await run.trace()
             if links:
-                await links.complete()
+                await links.complete(run.sent_bytes)
             return trace
         finally:
             house.run = None
@@ -174,7 +189,7 @@ class RealRunner:
             await self._house.close()
             self._house = None
         if self._house is None:
-            house = _House(scenario.topology, model, self._deployment)
+            house = _House(scenario.topology, model, self._deployment, self.dilation)
             try:
                 await house.open(self._external, self._links, secure=self._secure)
             except BaseException:
@@ -187,7 +202,9 @@ class RealRunner:
 class _House:
     """Workers for one topology and model, and the folder they live in."""
 
-    def __init__(self, topology: Topology, model: Model, deployment: Deployment) -> None:
+    def __init__(
+        self, topology: Topology, model: Model, deployment: Deployment, dilation: float
+    ) -> None:
         self.run: Run | None = None
         self.runs = 0
         self.fleet: Fleet
@@ -195,6 +212,7 @@ class _House:
         self._topology = topology
         self._model = model
         self._deployment = deployment
+        self._dilation = dilation
         self._stack = AsyncExitStack()
 
     def fits(self, topology: Topology, model: Model) -> bool:
@@ -202,7 +220,9 @@ class _House:
         is_connected = self.links is None or self.links.emulation.alive
         return is_connected and topology == self._topology and model == self._model
 
-    async def open(self, external: ExternalYard | None, links: str, *, secure: bool) -> None:
+    async def open(
+        self, external: ExternalYard | None, links: Literal["loopback"] | Emulated, *, secure: bool
+    ) -> None:
         """Start everything."""
         folder = self._stack.enter_context(RunFolder())
         computing = any(
@@ -210,8 +230,9 @@ class _House:
             for node in self._topology.nodes
             if node.role != "router"
         )
-        if links == "userspace" and external is None:
-            self.links = CertifiedLinks(folder.run, folder.path, self._topology)
+        if links != "loopback" and external is None:
+            there = slowed(self._topology, self._dilation)
+            self.links = CertifiedLinks(links, folder.run, folder.path, there)
             self._stack.push_async_callback(self.links.stop)
             await self.links.open()
         emulated = self.links.emulation if self.links else None
@@ -221,7 +242,7 @@ class _House:
         weights = self._weights(model, folder) if model else None
         self.fleet = Fleet(
             folder.run, self._topology, self._deployment, text, weights, yard,
-            self._heard, self._lost,
+            self._heard, self._lost, self._dilation,
         )  # fmt: skip
         self._stack.push_async_callback(self.fleet.stop)
         if isinstance(yard, LocalYard):
@@ -248,39 +269,3 @@ class _House:
     def _lost(self, node: str, reason: str) -> None:
         if self.run is not None:
             self.run.died(node, "ended", reason)
-
-
-async def _watch(run: Run, fleet: Fleet, silence_s: float) -> None:
-    """Ask all workers for signs of life; take the silent for dead, and those that speak up back."""
-    silent: set[str] = set()
-    interval_s = silence_s / PINGS_PER_SILENCE
-    for worker in fleet.workers.values():
-        worker.heard_ns = time.monotonic_ns()
-    while True:
-        fleet.ping()
-        run.observer.take()
-        run.sweep()
-        run.tidy_up()
-        slept_s = await _sleep(interval_s)
-        if slept_s > 2 * interval_s:
-            continue  # we were late ourselves; what workers said meanwhile is still to be read
-        for node, worker in list(fleet.workers.items()):
-            quiet_s = (time.monotonic_ns() - worker.heard_ns) * 1e-9
-            if node not in silent and quiet_s > silence_s:
-                silent.add(node)
-                run.died(node, "given-up", f"silent for {quiet_s:.2f} s")
-            elif node in silent and quiet_s < silence_s / 2:
-                silent.discard(node)
-                run.revived(node)
-
-
-async def _watch_links(run: Run, links: CertifiedLinks) -> None:
-    """End a run whose links are gone; it would wait for packets in vain."""
-    run.fail(await links.emulation.ended())
-
-
-async def _sleep(seconds: float) -> float:
-    """Sleep, and return for how long it was."""
-    began_s = time.monotonic()
-    await asyncio.sleep(seconds)
-    return time.monotonic() - began_s

@@ -1,12 +1,11 @@
 """The simulator's fault schedule, for real: processes are killed and stopped, ways are closed."""
 
-import asyncio
 import signal
 from collections.abc import Iterator
 
 from real_runner.control.messages import control
 from real_runner.fleet.fleet import Fleet
-from real_runner.links.emulation import Emulation
+from real_runner.links.backend import Backend
 from real_runner.orchestration.run import Run
 from sim.errors import ScenarioError
 from sim.faults import Fault, FaultPlan, RandomFaults
@@ -23,7 +22,7 @@ class Faults:
         replication: int,
         fleet: Fleet,
         run: Run,
-        emulated: Emulation | None = None,
+        emulated: Backend | None = None,
     ) -> None:
         self._emulated = emulated
         self._topology = scenario.topology
@@ -36,7 +35,7 @@ class Faults:
         """Apply each fault at its moment, until there are no more."""
         try:
             for fault in self._events:
-                await asyncio.sleep(max(0.0, fault.at_s - self._run.clock.now_s))
+                await self._run.clock.sleep_until(fault.at_s)
                 self._run.note(fault.target, fault.kind, fault.detail)
                 await self._apply(fault)
         except Exception as error:  # noqa: BLE001 - it ends the run, with its reason
@@ -48,6 +47,7 @@ class Faults:
             case "crash":
                 self._run.expect_end(node)
                 self._fleet.signal(node, signal.SIGKILL)
+                self._set_silent(node, silent=True)
             case "recover":
                 await self._recover(node)
             case "hang":
@@ -72,8 +72,14 @@ class Faults:
 
     async def _recover(self, node: str) -> None:
         if node not in self._fleet.workers:
+            self._set_silent(node, silent=False)
             await self._fleet.restart(node)
             self._run.restarted(node)
+
+    def _set_silent(self, node: str, *, silent: bool) -> None:
+        """Let nothing more come from a crashed node: its kernel would send what sockets hold."""
+        if self._emulated is not None:
+            self._emulated.set_silent(node, silent=silent)
 
     def _change(self, link: str, factor: float) -> None:
         """Let a link run at so many times its rate, and tell the policies what is out."""
@@ -108,7 +114,7 @@ def _channels(topology: Topology, source: str, target: str) -> frozenset[int]:
 def refuse_what_cannot_be(faults: FaultPlan, topology: Topology, links: str) -> None:
     """Raise `ScenarioError` for faults that these links or workers cannot suffer."""
     for target, kind in _kinds(faults):
-        if kind == "degrade" and links != "userspace":
+        if kind == "degrade" and links in ("loopback", "external"):
             raise ScenarioError(
                 f"faults: {kind} of {target!r}: links of kind {links!r} have no rate that could be "
                 "degraded; leave it out, or simulate it"

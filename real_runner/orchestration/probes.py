@@ -10,23 +10,26 @@ from typing import Any
 from real_runner.control.messages import control
 from real_runner.errors import RealRunError
 from real_runner.fleet.fleet import Fleet
+from real_runner.orchestration.clock import Clock
 from real_runner.wire.payloads import payload_message
 from real_runner.workers.worker import PROBE
 from topologies.topology import Topology
 
 TIMEOUT_S = 30.0
+"""Of the model, so that links that are slow by dilation have as much longer."""
 
 
 class Probes:
     """The probes of one run; ``job`` is the number they go by."""
 
-    def __init__(self, topology: Topology, fleet: Fleet, job: int) -> None:
+    def __init__(self, topology: Topology, fleet: Fleet, job: int, clock: Clock) -> None:
         trusted = [node.name for node in topology.nodes if node.trusted]
         there = [(t, o) for t in trusted for o in fleet.nodes if o != t and o in fleet.workers]
         ways = dict.fromkeys(
             way for t, o in there if t in fleet.workers for way in ((t, o), (o, t))
         )
         self.job = job
+        self._timeout_s = clock.wall_s(TIMEOUT_S)
         self._fleet = fleet
         self._ways = list(ways)
         self._open: set[int] = set()
@@ -50,14 +53,17 @@ class Probes:
         for number, (source, target) in enumerate(self._ways):
             step = control.StepId(job=self.job, step=number)
             transfer = control.Transfer(
-                target=target, payload=payload_message(PROBE), codec="fp32", timeout_s=TIMEOUT_S
+                target=target,
+                payload=payload_message(PROBE),
+                codec="fp32",
+                timeout_s=self._timeout_s,
             )
             tasks = control.Tasks(tasks=[control.Task(id=step, transfer=transfer)])
             self._fleet.send(source, tasks=tasks)
         try:
-            await asyncio.wait_for(self._done, 2 * TIMEOUT_S)
+            await asyncio.wait_for(self._done, 2 * self._timeout_s)
         except TimeoutError:
-            self._complain(min(self._open), f"nothing arrived within {2 * TIMEOUT_S:g} s")
+            self._complain(min(self._open), f"nothing arrived within {2 * self._timeout_s:g} s")
 
     def heard(self, report: Any) -> None:
         """Take a report on one of the probes."""

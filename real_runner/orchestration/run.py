@@ -6,13 +6,14 @@ simulator has it decided, too: `sim.walk`, `sim.course`. What becomes of single 
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf
 from typing import Any
 
 from real_runner.control.messages import ORCHESTRATOR, control
 from real_runner.errors import RealRunError
 from real_runner.fleet.fleet import Fleet
+from real_runner.orchestration.answers import Answered, Answers
 from real_runner.orchestration.books import Books
 from real_runner.orchestration.clock import Clock
 from real_runner.orchestration.flight import Flight, at_once, end_of, place_of
@@ -22,19 +23,15 @@ from real_runner.orchestration.probes import Probes
 from real_runner.orchestration.steps import Steps
 from real_runner.orchestration.tasks import Clerk
 from real_runner.orchestration.tickets import Tickets
-from real_runner.wire.payloads import payload_message
 from real_runner.workers.worker import PROBE
 from sim.course import Ended, Kept, planned, settled
 from sim.errors import CannotServeError
 from sim.plan import Step, Transfer
 from sim.policy import UNTOUCHED, Progress
-from sim.runner import Scenario
+from sim.runner import AUTO, Scenario
 from sim.source import Source
 from sim.trace import FAILED, FINISHED, NEVER_BEGUN, REFUSED, Incident, Outcome, Sink, Trace
 from workloads.stage import Request
-
-Answered = Callable[[Request, bytes], None]
-"""Takes the answer to a finished request."""
 
 
 class Run:
@@ -42,7 +39,8 @@ class Run:
 
     ``number`` counts the runs that these workers have served, from 1: by it they tell apart what
     belongs to which. Of the nodes ``paced``, those ``computing`` may take longer than they should;
-    that is noted.
+    that is noted, and refuses a run that is dilated to prevent it. A second of the scenario lasts
+    ``dilation`` seconds on the wall.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - what a run consists of
@@ -56,22 +54,22 @@ class Run:
         inputs: Inputs,
         answered: Answered | None,
         computing: frozenset[str] = frozenset(),
+        *,
+        dilation: float = 1.0,
     ) -> None:
-        self.clock = Clock()
+        self.clock = Clock(dilation)
         self.observer = Observer(scenario, self.clock)
         self._scenario = scenario
         self._fleet = fleet
         self._inputs = inputs
-        self._answered = answered
-        self._asked: dict[int, Request] = {}
-        self._parts: dict[int, list[bytes]] = {}
         self._forgotten: list[int] = []
-        self._clerk = Clerk(scenario, paced)
+        self._clerk = Clerk(scenario, paced, self.clock)
         self._source = Source(scenario, replication)
         self._trace = Trace("real", scenario.topology, sink)
         self._books = Books(scenario.topology)
         self._job_base = number << 32
-        self._probes = Probes(scenario.topology, fleet, self._job_base - 1)
+        self._answers = Answers(fleet, self._job_base, answered)
+        self._probes = Probes(scenario.topology, fleet, self._job_base - 1, self.clock)
         self._flights: dict[tuple[int, int], Flight] = {}
         self._tickets = Tickets()
         self._died_s: dict[str, float] = {}
@@ -81,9 +79,10 @@ class Run:
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._timers: dict[int, asyncio.TimerHandle] = {}
         self._steps = Steps(
-            fleet, self._clerk, self.observer, self.clock,
+            fleet, self._clerk, self.observer, self.clock, scenario.topology,
             ended=self._end_plan, silent=self._close, guard=self._guard,
             computing=computing,
+            counted_from=0 if scenario.warm_up == AUTO else scenario.warm_up,
         )  # fmt: skip
 
     async def warm_up(self) -> None:
@@ -92,7 +91,10 @@ class Run:
         self.observer.reconsider()
 
     async def trace(self) -> Trace:
-        """Run until every request has ended, and return what happened."""
+        """Run until every request has ended, and return what happened.
+
+        Raises `RunRefusedError` where the run was dilated, and still too fast for this machine.
+        """
         self.clock.restart()
         first = self._source.first()
         self._tickets.expect(len(first))
@@ -108,9 +110,16 @@ class Run:
         trace.busy_s = dict(self._books.busy_s)
         trace.carried_bytes = tuple(self._books.carried_bytes)
         trace.off_s = self._books.off_s(trace.end_s)
+        if self.clock.dilation != 1:
+            self._steps.telling_overruns.refuse(self.clock.dilation)
         trace.incidents += self._steps.overruns.incidents(trace.end_s)
         trace.hand_over()
         return trace
+
+    @property
+    def sent_bytes(self) -> Sequence[float]:
+        """What has arrived over each channel of the topology."""
+        return self._steps.sent_bytes
 
     def abandon(self) -> None:
         """Have the workers drop what is left of requests that a failed run leaves open."""
@@ -162,9 +171,8 @@ class Run:
         self._believe()
         for flight in list(self._flights.values()):
             self._steps.strike(flight, node)
-        for request in [each for each in self._asked.values() if each.origin == node]:
-            del self._asked[request.index]
-            self._settle(request.index)
+        for request in self._answers.drop(node):
+            self._settle(request)
 
     def sweep(self) -> None:
         """Take for failed who says nothing of a step for longer than one may take."""
@@ -204,7 +212,9 @@ class Run:
 
     def _take(self, node: str, what: str, message: Any) -> None:
         if what == "answer":
-            self._take_answer(message)
+            answered = self._answers.take(message)
+            if answered is not None:
+                self._settle(answered)
         elif what == "malformed":
             self._distrust(node, message)
         elif what == "lost" and (message.id.job >> 32) == (self._job_base >> 32):
@@ -255,16 +265,14 @@ class Run:
     # Requests.
 
     def _schedule(self, request: Request) -> None:
-        delay_s = max(0.0, request.arrival_s - self.clock.now_s)
-        loop = asyncio.get_running_loop()
-        self._timers[request.index] = loop.call_later(delay_s, self._arrive, request)
+        timer = self.clock.call_at(request.arrival_s, self._arrive, request)
+        self._timers[request.index] = timer
 
     def _arrive(self, request: Request) -> None:
         del self._timers[request.index]
         if self._scenario.patience_s < inf:
-            left_s = request.arrival_s + self._scenario.patience_s - self.clock.now_s
-            loop = asyncio.get_running_loop()
-            self._timers[request.index] = loop.call_later(left_s, self._give_up, request)
+            end_s = request.arrival_s + self._scenario.patience_s
+            self._timers[request.index] = self.clock.call_at(end_s, self._give_up, request)
         self._guard(self._execute, request, UNTOUCHED, ())
 
     def _execute(self, request: Request, progress: Progress, kept: Kept) -> None:
@@ -319,8 +327,8 @@ class Run:
         if timer is not None:
             timer.cancel()
         self._tickets.conclude(Outcome(request, now_s, outcome, reason))
-        if outcome == FINISHED and self._answered is not None:
-            self._ask(request)
+        if outcome == FINISHED and request.origin not in self._steps.dead:
+            self._answers.ask(request)
         following = self._source.after(request, now_s)
         if following is not None:
             self._tickets.expect(1)
@@ -347,31 +355,10 @@ class Run:
 
     def _settle(self, request: int) -> None:
         """End a request for good once all of its plans are in the trace."""
-        outcome = None if request in self._asked else self._tickets.settled(request)
+        outcome = None if self._answers.awaits(request) else self._tickets.settled(request)
         if outcome is None:
             return
         self._forgotten.append(self._job_base + request)
         self._trace.end(outcome)
         if self._tickets.all_settled and not self._over.done():
             self._over.set_result(None)
-
-    def _ask(self, request: Request) -> None:
-        """Have the answer brought from where it was asked for."""
-        if request.origin not in self._steps.dead:
-            self._asked[request.index] = request
-            payload = payload_message(request.model.chain[-1].output)
-            job = self._job_base + request.index
-            self._fleet.send(request.origin, ask=control.Ask(job=job, payload=payload))
-
-    def _take_answer(self, message: Any) -> None:
-        request = self._asked.get(message.job - self._job_base)
-        if request is None:
-            return
-        if message.error:
-            raise RealRunError(f"request {request.index} has no answer: {message.error}")
-        parts = self._parts.setdefault(request.index, [])
-        parts.append(message.content)
-        if message.last and self._answered is not None:
-            del self._asked[request.index], self._parts[request.index]
-            self._answered(request, b"".join(parts))
-            self._settle(request.index)

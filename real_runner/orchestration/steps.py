@@ -17,6 +17,7 @@ from real_runner.orchestration.overruns import Overruns
 from real_runner.orchestration.tasks import Clerk
 from sim.plan import Compute, Step, Transfer
 from sim.trace import HAS_FINISHED, NEVER_BEGUN, WAS_CANCELLED, WAS_LOST
+from topologies.topology import Topology
 
 OnFlight = Callable[[Flight], None]
 
@@ -26,7 +27,9 @@ class Steps:
 
     ``ended`` is told when every step of a plan has ended, ``silent`` when nothing more is to be
     heard of a plan that is over. ``guard`` runs what is called later, and takes its errors. What
-    the nodes ``computing`` take longer than their profiles say is counted in ``overruns``.
+    the nodes ``computing`` take longer than their profiles say is counted in ``overruns``, and
+    where it is for a request that counts, one from ``counted_from`` on, in ``telling_overruns``.
+    ``sent_bytes`` are those of transfers that have arrived, by channel of the ``topology``.
     """
 
     def __init__(  # noqa: PLR0913 - what seeing them through takes
@@ -35,11 +38,13 @@ class Steps:
         clerk: Clerk,
         observer: Observer,
         clock: Clock,
+        topology: Topology,
         *,
         ended: OnFlight,
         silent: OnFlight,
         guard: Callable[..., None],
         computing: frozenset[str] = frozenset(),
+        counted_from: int = 0,
     ) -> None:
         self.dead: set[str] = set()
         self._fleet = fleet
@@ -50,7 +55,10 @@ class Steps:
         self._silent = silent
         self._guard = guard
         self._computing = computing
-        self.overruns = Overruns()
+        self._counted_from = counted_from
+        self._topology = topology
+        self.sent_bytes = [0.0] * len(topology.channels)
+        self.overruns, self.telling_overruns = Overruns(), Overruns()
 
     def begin(self, flight: Flight, index: int) -> None:
         """Let a step begin that the walk has found ready."""
@@ -144,9 +152,13 @@ class Steps:
         if isinstance(step, Transfer):
             flight.sent_bytes[index] = float(message.size_bytes)
             self._observer.carried(step, start_s, end_s, message.size_bytes)
+            for channel in self._topology.route(step.source, step.target).channels:
+                self.sent_bytes[channel] += message.size_bytes
         elif step.node in self._computing:
-            expected_s = self._clerk.seconds(flight.plan, index)
-            self.overruns.count(step.node, message.native_s, expected_s)
+            wanted_s = self._clock.wall_s(self._clerk.seconds(flight.plan, index))
+            self.overruns.count(step.node, message.native_s, wanted_s)
+            if flight.request.index >= self._counted_from:
+                self.telling_overruns.count(step.node, message.native_s, wanted_s)
         if index in flight.pending:
             if flight.states[index] == NEVER_BEGUN:  # cancelled, but it was quicker
                 flight.states[index] = WAS_CANCELLED

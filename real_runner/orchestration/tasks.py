@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 from real_runner.control.messages import control, stage_message
+from real_runner.orchestration.clock import Clock
 from real_runner.orchestration.flight import Flight
 from real_runner.wire.payloads import payload_message
 from sim.plan import Compute, Plan
@@ -13,10 +14,14 @@ from sim.runner import Scenario
 
 
 class Clerk:
-    """Writes tasks for one scenario; ``paced`` are the nodes whose device is held as modelled."""
+    """Writes tasks for one scenario; ``paced`` are the nodes whose device is held as modelled.
 
-    def __init__(self, scenario: Scenario, paced: frozenset[str]) -> None:
+    What workers are told in seconds is theirs, on the wall.
+    """
+
+    def __init__(self, scenario: Scenario, paced: frozenset[str], clock: Clock) -> None:
         self._scenario = scenario
+        self._clock = clock
         self._paced = paced
         self._templates = lru_cache(maxsize=256)(self._write)
 
@@ -41,7 +46,9 @@ class Clerk:
         task.awaits.extend(awaits)
         if task.HasField("transfer"):
             left_s = flight.request.arrival_s + self._scenario.patience_s - now_s
-            task.transfer.timeout_s = min(self._scenario.faults.timeout_s, left_s)
+            task.transfer.timeout_s = self._clock.wall_s(
+                min(self._scenario.faults.timeout_s, left_s)
+            )
         return task
 
     def _write(self, plan: Plan) -> list[tuple[Any, float]]:
@@ -55,7 +62,7 @@ class Clerk:
         expected_s = service_s(scenario.topology, scenario.cost, step.stages, step.node)
         compute = control.Compute(
             stages=map(stage_message, step.stages),
-            hold_s=expected_s if step.node in self._paced else 0.0,
+            hold_s=self._clock.wall_s(expected_s) if step.node in self._paced else 0.0,
         )
         return control.Task(compute=compute), expected_s
 
