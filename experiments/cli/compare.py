@@ -13,6 +13,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from experiments.cli.dilating import DilationOption, settle_dilation
+from experiments.cli.inside import InsideOption, LinksOption, MemoryOption, settle
 from experiments.cli.notes import number
 from experiments.cli.options import (
     AsJson,
@@ -24,11 +26,11 @@ from experiments.cli.options import (
     progress_bar,
     show,
 )
-from experiments.cli.run import CredentialsFolder, Insecure, Inventory, LinksOption
+from experiments.cli.run import CredentialsFolder, Insecure, Inventory
 from experiments.fidelity.errors import Errors, LatencyError, StepError
 from experiments.fidelity.experiment import Experiment, Fidelity, Tested
 from experiments.fidelity.training import training_for, unseen_for
-from experiments.fidelity.verdict import Tolerance, misses
+from experiments.fidelity.verdict import Tolerance, misses, order
 from experiments.recording import Recording
 from experiments.scenarios.loader import build, deployment, read_scenario, scenario_path
 from experiments.workplaces import Links, open_runner
@@ -39,8 +41,10 @@ OUTSIDE = 1
 
 
 def compare(  # noqa: PLR0913, PLR0917 - an option each
+    context: typer.Context,
     scenario: ScenarioName,
-    links: LinksOption = Links.LOOPBACK,
+    links: LinksOption = Links.LOOPBACK.value,
+    dilation: DilationOption = "1",
     policy: PolicySpecs = None,
     train: Annotated[
         list[str] | None,
@@ -60,6 +64,12 @@ def compare(  # noqa: PLR0913, PLR0917 - an option each
     tolerance_p50: Annotated[
         str, typer.Option(help="Allowed error of the median latency, per policy.")
     ] = "5%",
+    tolerance_p99: Annotated[
+        str | None,
+        typer.Option(help="Allowed error of latency's 99th percentile, per policy; default: any."),
+    ] = None,
+    inside: InsideOption = None,
+    memory: MemoryOption = None,
     *,
     insecure: Insecure = False,
     as_json: AsJson = False,
@@ -73,8 +83,11 @@ def compare(  # noqa: PLR0913, PLR0917 - an option each
     Example: tessera compare small-sam --out results/fidelity
     """
     allowed = Tolerance(
-        percentage(tolerance, "--tolerance"), percentage(tolerance_p50, "--tolerance-p50")
+        percentage(tolerance, "--tolerance"),
+        percentage(tolerance_p50, "--tolerance-p50"),
+        percentage(tolerance_p99, "--tolerance-p99") if tolerance_p99 else None,
     )
+    kind = settle(context.obj, links, inside, memory)
     path = scenario_path(scenario)
     document = read_scenario(path, settings or [])
     topology = build(document, path).topology
@@ -84,8 +97,16 @@ def compare(  # noqa: PLR0913, PLR0917 - an option each
     real = deployment(document, path, topology)
     trained_on = [build(document, path, spec) for spec in trained]
     with _folder(out) as folder:
+        factor = settle_dilation(
+            dilation, [*trained_on, *predicted], real, kind, secure=not insecure, quiet=as_json
+        )
         with open_runner(
-            links, real, inventory=inventory, credentials=credentials, secure=not insecure
+            kind,
+            real,
+            inventory=inventory,
+            credentials=credentials,
+            secure=not insecure,
+            dilation=factor,
         ) as runner:
             recording = Recording(runner)
             experiment = Experiment(
@@ -95,13 +116,18 @@ def compare(  # noqa: PLR0913, PLR0917 - an option each
                 found = experiment.conduct(folder, advance)
         missed = misses(found, allowed)
         noted = [f"{each.target}: {each.kind}: {each.detail}" for each in recording.incidents]
-        contents = _as_json(path.stem, found, allowed, missed) | {"incidents": noted}
+        contents = _as_json(path.stem, found, allowed, missed) | {
+            "links": kind.value,
+            "dilation": factor,
+            "incidents": noted,
+        }
         report = json.dumps(contents, indent=1)
         write_text(report + "\n", folder / "errors.json")
     if as_json:
         print(report)
     else:
         _print(path.stem, found, allowed, missed, out)
+        show(f"For real: {kind.value} links, dilation {factor:g}")
         _print_incidents(noted)
     raise typer.Exit(OUTSIDE if missed else 0)
 
@@ -133,6 +159,9 @@ def _print(
     )
     show(*(f"  {each}" for each in missed))
     show(_steps_table(found.together), _latency_table(found))
+    if len(found.tested) > 1:
+        show(f"From fast to slow, by median: simulated {' < '.join(order(found, real=False))}")
+        show(f"                              for real  {' < '.join(order(found, real=True))}")
     show(f"Fitted to {', '.join(found.trained)}")
     if out is not None:
         show(f"Results are in {out}")
@@ -221,6 +250,7 @@ def _as_json(name: str, found: Fidelity, allowed: Tolerance, missed: list[str]) 
         "missed": missed,
         "tolerance": asdict(allowed),
         "trained": list(found.trained),
+        "order": {world: list(order(found, real=world == "real")) for world in ("sim", "real")},
         "routes": [asdict(route) for route in found.world.links.routes],
         "tested": [_tested_json(each) for each in (*found.tested, found.together)],
     }

@@ -19,10 +19,11 @@ from experiments.fidelity.services import Services, Stages, services_s
 from experiments.fidelity.stages import measured_stages
 from real_runner.calibration.host import processor, torch_version
 from real_runner.deployment import Deployment, NodeSpec
-from sim.calibration import Calibrated, Profile, read_profile, write_profile
+from sim.calibration import Calibrated
 from sim.cost import CostModel
 from sim.errors import ScenarioError
 from sim.plan import Transfer
+from sim.profiles import Profile, read_profile, write_profile
 from sim.runner import AUTO, Scenario
 from sim.tables import Tables
 from sim.trace import Trace

@@ -2,7 +2,7 @@
 
 A transfer takes the delays of its links, and its load on its narrowest channel. Its load is what
 the channel moves, its own bytes and message and those of others, while it is on it: as in the
-simulator it gets there after its delays, and all that are there at once are served alike. So
+simulator it gets there after the delays before it, and all there at once are served alike. So
 transfers that ran side by side tell what bytes and messages cost as well as those that ran alone.
 The sum of absolute errors is least, each relative to what such a transfer typically took: the fit
 is one of medians, and what a busy host delayed now and then does not move it.
@@ -65,9 +65,9 @@ def fit_links(topology: Topology, steps: pd.DataFrame) -> FittedLinks:
     ``steps`` is a table of `sim.tables`, with a column ``run`` that tells apart runs that did not
     happen side by side, and one, ``coded``, that tells what codecs write. Which channel of a route
     is the narrowest is taken from ``topology``, all else is fitted. A link that no transfer took
-    keeps what it has; a channel that never was the narrowest is made as wide as the widest that
-    was. Raises `ScenarioError` where nothing was transferred, and for a link that changes with
-    time.
+    keeps what it has; a channel that never was the narrowest is as wide as ``topology`` has it, and
+    as the widest that was. Raises `ScenarioError` where nothing was transferred, and for a link
+    that changes with time.
     """
     _check_steady(topology)
     sent = steps[(steps["kind"] == "transfer") & (steps["outcome"] == FINISHED)]
@@ -101,6 +101,7 @@ class _Transfers:
 
     def __init__(self, topology: Topology, sent: pd.DataFrame) -> None:
         self._topology = topology
+        self._nominal = np.array([channel.rate_bits_per_s / 8 for channel in topology.channels])
         self.source = sent["source"].astype(str).to_numpy()
         self.target = sent["target"].astype(str).to_numpy()
         self.begun_s: Floats = sent["queued_s"].to_numpy(dtype=np.float64)
@@ -115,12 +116,23 @@ class _Transfers:
             [self._channels(*ends) for ends in zip(self.source, self.target, strict=True)]
         )
         self.links_used = self.uses[:, 0::2] | self.uses[:, 1::2]
+        self._before = np.array(
+            [self._links_before(*ends) for ends in zip(self.source, self.target, strict=True)]
+        )
         self._runs = list(sent.groupby(["run", "replication"]).indices.values())
 
     def _channels(self, source: str, target: str) -> npt.NDArray[np.bool_]:
         used = np.zeros(len(self._topology.channels), dtype=np.bool_)
         used[list(self._topology.route(source, target).channels)] = True
         return used
+
+    def _links_before(self, source: str, target: str) -> npt.NDArray[np.bool_]:
+        """Return per channel which links a transfer has crossed before it gets there."""
+        before = np.zeros((len(self._topology.channels), len(self._topology.links)), dtype=np.bool_)
+        channels = self._topology.route(source, target).channels
+        for place, channel in enumerate(channels):
+            before[channel, [early // 2 for early in channels[:place]]] = True
+        return before
 
     def rates_reached(self) -> Floats:
         """Return bytes per second of each channel that some of its transfers reached at least."""
@@ -135,7 +147,7 @@ class _Transfers:
 
         Of channels that it does not take that is 0.
         """
-        there_s = self.begun_s + self.links_used @ found.delays_s
+        there_s = self.begun_s[:, None] + self._before @ found.delays_s
         loads = np.zeros((*self.uses.shape, 3))
         for rows in self._runs:
             for channel in np.flatnonzero(self.uses[rows].any(axis=0)):
@@ -143,7 +155,7 @@ class _Transfers:
                 extra_bytes = self._messages[own] * found.extra_bytes[channel]
                 parts_bytes = np.column_stack([self.size_bytes[own], extra_bytes])
                 rate = float(found.bytes_per_s[channel])
-                loads[own, channel] = fair_loads(there_s[own], parts_bytes, rate)
+                loads[own, channel] = fair_loads(there_s[own, channel], parts_bytes, rate)
         loads[:, :, 1:] /= found.extra_bytes
         return loads
 
@@ -168,7 +180,8 @@ class _Transfers:
         rates[channels] = 1.0 / np.maximum(s_per_byte, _LEAST_S_PER_BYTE)
         as_bytes = np.column_stack(s_per_extra) * rates[channels, None]
         extra[channels] = np.maximum(as_bytes, _LEAST_EXTRA_BYTES)
-        return _Found(np.minimum(rates, rates[channels].max()), extra, found[:links])
+        widest = np.maximum(self._nominal, rates[channels].max())
+        return _Found(np.where(np.isinf(rates), widest, rates), extra, found[:links])
 
     def report(self, found: _Found, narrowest: npt.NDArray[np.int64]) -> tuple[RouteFit, ...]:
         """Return per route what it is by the fit, and how far off the fit is."""

@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments.fidelity.services import Stages
-from sim.calibration import Key, Measured, nonnegative
+from sim.calibration import nonnegative
 from sim.cost import CostModel
+from sim.profiles import Key, Measured
 from topologies.device import Device
 from workloads.stage import Stage
 

@@ -91,6 +91,10 @@ def test_outside_tolerance_the_status_is_one_and_the_misses_are_named(
         (("--train", "local"), "runs 'sam."),
         (("--tolerance", "10"), "give a percentage"),
         (("--links", "wire"), "wire"),
+        (("--dilation", "0.5"), "--dilation '0.5': give a factor of at least 1, e.g. 10, or auto"),
+        (("--dilation", "slow"), "--dilation 'slow': give a factor of at least 1"),
+        (("--dilation", "nan"), "--dilation 'nan': give a factor of at least 1"),
+        (("--tolerance-p99", "10"), "--tolerance-p99 '10': give a percentage"),
         (("--policy", "sharded/exakt"), "did you mean 'sharded/exact'"),
     ],
 )
