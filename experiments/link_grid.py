@@ -1,0 +1,264 @@
+"""Do emulated links do what they are told? ping and iperf3 over delays, rates and losses.
+
+Run it as ``python -m experiments.link_grid [--links netem] [--rate 1Mbit/s …]``. All cells of the
+grid are links of one star, measured at their ends by programs that everybody trusts: the idle
+round trip, what TCP carries where nothing is lost, and the share of datagrams lost where some are.
+Exit status 0 where all are within tolerance, 1 otherwise.
+"""
+
+import asyncio
+import math
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice, product
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.table import Table
+
+from experiments.cli.options import show
+from experiments.workplaces import Links, link_backend
+from real_runner.links.programs import Ends
+from topologies.documents import parse_quantity
+from topologies.shipped import load
+from topologies.topology import Link, Node, Topology
+
+DELAYS_S: Final = (0.0, 5e-3, 20e-3, 100e-3)
+RATES_BITS_PER_S: Final = (1e6, 10e6, 100e6, 500e6)
+LOSSES: Final = (0.0, 0.001, 0.01)
+
+ROUND_TRIP_TOLERANCE: Final = 0.02
+SLACK_S: Final = 0.5e-3
+GOODPUT_TOLERANCE: Final = 0.03
+CONFIDENCE: Final = 0.99
+ECHO_BYTES: Final = 98
+"""Of an echo of ping's own size, with all its headers."""
+SEGMENT, DATAGRAM, FRAME = 1448, 1440, 1514
+BURSTS_S: Final = 5e-3
+AT_ONCE_BITS_PER_S: Final = 500e6
+CELLS_AT_ONCE: Final = 16
+MOST_DATAGRAMS_BITS_PER_S: Final = 20e6
+DATAGRAM_LOAD: Final = 0.5
+SECONDS: Final = 3
+"""Of a measurement; with what goes before it less than ten seconds, when BBR first goes down to
+four packets for a round trip to learn the least one (Cardwell et al., ACM Queue 14(5), 2016)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A link to be measured."""
+
+    delay_s: float
+    rate_bits_per_s: float
+    loss: float
+
+    @property
+    def name(self) -> str:
+        """What its far end is called."""
+        return f"{self.rate_bits_per_s / 1e6:g}M-{self.delay_s * 1e3:g}ms-{self.loss:g}"
+
+    @property
+    def queue_bytes(self) -> int:
+        """What may wait before it: what BBR has under way at its start, at least a few bursts.
+
+        That is up to 2/ln 2 bandwidth-delay products, of which one is on the wire.
+        """
+        return max(64 << 10, round(self.rate_bits_per_s * max(4 * self.delay_s, BURSTS_S) / 8))
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """What was measured, and the bounds within which it should be; ``expected`` by theory."""
+
+    expected: float
+    measured: float
+    least: float
+    most: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is within its bounds."""
+        return self.least <= self.measured <= self.most
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A link's figures: its round trip (s), and its goodput (bit/s) or its loss."""
+
+    cell: Cell
+    round_trip: Figure
+    carried: Figure
+
+    @property
+    def holds(self) -> bool:
+        """Whether all of it is within its bounds."""
+        return self.round_trip.holds and self.carried.holds
+
+
+GRID: Final = tuple(Cell(*values) for values in product(DELAYS_S, RATES_BITS_PER_S, LOSSES))
+
+
+async def measure(links: Links, cells: Sequence[Cell]) -> list[Measured]:
+    """Measure all cells as links of one star; what misses is measured once more, alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        backend = link_backend(links, "grid", Path(folder), star(cells))
+        try:
+            await backend.start()
+            backend.begin(1)
+            ends = Ends(backend)
+            trips = await _each(cells, ends, _round_trip, _idle)
+            clean = [cell for cell in cells if cell.loss == 0]
+            lossy = [cell for cell in cells if cell.loss > 0]
+            carried = await _each(clean, ends, _goodput, _shares)
+            carried |= await _each(lossy, ends, _loss, _idle)
+        finally:
+            await backend.stop()
+    return [Measured(cell, trips[cell], carried[cell]) for cell in cells]
+
+
+def star(cells: Iterable[Cell]) -> Topology:
+    """Return a hub with one link to each cell's far end, over which nothing else goes."""
+    device = load("jetson-16-clouds").clouds[0].device
+    ends = tuple(cells)
+    return Topology(
+        "grid",
+        (Node("hub", "edge", device), *(Node(cell.name, "cloud", device) for cell in ends)),
+        tuple(
+            Link(
+                "hub", cell.name, cell.rate_bits_per_s, cell.delay_s, loss=cell.loss,
+                transport="tcp", congestion="bbr", queue_bytes=cell.queue_bytes,
+            )
+            for cell in ends
+        ),
+    )  # fmt: skip
+
+
+Look = Callable[[Ends, Cell, int], Awaitable[Figure]]
+Batches = Callable[[Sequence[Cell]], Iterator[list[Cell]]]
+
+
+async def _each(
+    cells: Sequence[Cell], ends: Ends, look: Look, batches: Batches
+) -> dict[Cell, Figure]:
+    found = {cell: figure async for cell, figure in _batched(cells, ends, look, batches)}
+    missed = [cell for cell in cells if not found[cell].holds]
+    # Once in a hundred times chance alone misses.
+    return found | {c: figure async for c, figure in _batched(missed, ends, look, _alone)}
+
+
+async def _batched(
+    cells: Sequence[Cell], ends: Ends, look: Look, batches: Batches
+) -> AsyncIterator[tuple[Cell, Figure]]:
+    for batch in batches(cells):
+        looks = [look(ends, cell, 5201 + number) for number, cell in enumerate(batch)]
+        for cell, figure in zip(batch, await asyncio.gather(*looks), strict=True):
+            yield cell, figure
+
+
+def _alone(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
+    """Yield each cell by itself."""
+    return ([cell] for cell in cells)
+
+
+def _idle(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
+    """Yield cells that hardly disturb each other together."""
+    rest = iter(cells)
+    while batch := list(islice(rest, CELLS_AT_ONCE)):
+        yield batch
+
+
+def _shares(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
+    """Yield cells together whose rates this machine carries at once."""
+    batch: list[Cell] = []
+    for cell in sorted(cells, key=lambda cell: cell.rate_bits_per_s):
+        total = sum(each.rate_bits_per_s for each in batch) + cell.rate_bits_per_s
+        if batch and (total > AT_ONCE_BITS_PER_S or len(batch) == CELLS_AT_ONCE):
+            yield batch
+            batch = []
+        batch.append(cell)
+    if batch:
+        yield batch
+
+
+async def _round_trip(ends: Ends, cell: Cell, port: int) -> Figure:
+    del port
+    expected_s = 2 * (cell.delay_s + 8 * ECHO_BYTES / cell.rate_bits_per_s)
+    found_s = await ends.ping_s("hub", cell.name)
+    measured_s = found_s[len(found_s) // 2] if found_s else math.inf
+    slack_s = max(ROUND_TRIP_TOLERANCE * expected_s, SLACK_S)
+    return Figure(expected_s, measured_s, expected_s - slack_s, expected_s + slack_s)
+
+
+async def _goodput(ends: Ends, cell: Cell, port: int) -> Figure:
+    expected = cell.rate_bits_per_s * SEGMENT / FRAME
+    finding_its_pace_s = math.ceil(1 + 30 * cell.delay_s)
+    said = await ends.iperf(
+        "hub", cell.name, "-t", str(SECONDS), "-O", str(finding_its_pace_s), port=port
+    )
+    slack = GOODPUT_TOLERANCE * expected
+    measured = said["sum_received"]["bits_per_second"]
+    return Figure(expected, measured, expected - slack, expected + slack)
+
+
+async def _loss(ends: Ends, cell: Cell, port: int) -> Figure:
+    from scipy.stats import binom  # noqa: PLC0415 - slow to import
+
+    rate = min(DATAGRAM_LOAD * cell.rate_bits_per_s, MOST_DATAGRAMS_BITS_PER_S)
+    options = ("-u", "-b", str(round(rate)), "-l", str(DATAGRAM), "-t", str(SECONDS))
+    said = (await ends.iperf("hub", cell.name, *options, port=port))["sum"]
+    sent, lost = said["packets"], said["lost_packets"]
+    tail = (1 - CONFIDENCE) / 2
+    least, most = (float(binom.ppf(q, sent, cell.loss)) / sent for q in (tail, 1 - tail))
+    return Figure(cell.loss, lost / sent, least, most)
+
+
+def table(found: Iterable[Measured]) -> Table:
+    """Return the figures, a row per link; what misses its bounds is marked."""
+    shown = Table(title="Emulated links, measured with ping and iperf3 (! outside tolerance)")
+    for name in (
+        "delay ms",
+        "Mbit/s",
+        "loss",
+        "RTT ms",
+        "by theory",
+        "goodput or loss",
+        "by theory",
+    ):
+        shown.add_column(name, justify="right")
+    for each in found:
+        trip, carried, cell = each.round_trip, each.carried, each.cell
+        unit, scale = (" Mbit/s", 1e-6) if cell.loss == 0 else (" %", 100)
+        shown.add_row(
+            f"{cell.delay_s * 1e3:g}",
+            f"{cell.rate_bits_per_s / 1e6:g}",
+            f"{cell.loss:.1%}",
+            f"{trip.measured * 1e3:.2f}{'' if trip.holds else ' !'}",
+            f"{trip.expected * 1e3:.2f}",
+            f"{carried.measured * scale:.4g}{unit}{'' if carried.holds else ' !'}",
+            f"{carried.expected * scale:.4g}{unit}",
+        )
+    return shown
+
+
+def main(
+    links: Annotated[Links, typer.Option(help="Which links to measure.")] = Links.USERSPACE,
+    rate: Annotated[list[str] | None, typer.Option(help="E.g. 10Mbit/s; repeatable.")] = None,
+    delay: Annotated[list[str] | None, typer.Option(help="E.g. 20ms; repeatable.")] = None,
+    loss: Annotated[list[float] | None, typer.Option(help="E.g. 0.01; repeatable.")] = None,
+) -> None:
+    """Measure a grid of emulated links and say which are within tolerance."""
+    rates = [parse_quantity(each, "rate") for each in rate or []] or RATES_BITS_PER_S
+    delays = [parse_quantity(each, "duration") for each in delay or []] or DELAYS_S
+    cells = [Cell(*values) for values in product(delays, rates, loss or LOSSES)]
+    found = asyncio.run(measure(links, cells))
+    show(table(found))
+    missed = sum(not each.holds for each in found)
+    print(f"{len(found) - missed} of {len(found)} links are within tolerance")
+    if missed:
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    typer.run(main)
