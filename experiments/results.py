@@ -32,8 +32,9 @@ from sim.trace import Trace
 _NUMBERS = {"queued_s", "start_s", "end_s", "bytes", "flops", "energy_j", "arrival_s", "latency_s",
             "bytes_up", "bytes_down", "cost_usd", "carbon_g", "pixels", "pixels_max_node",
             "pixels_max_pair", "busy_s", "idle_s", "off_s", "utilisation", "energy_busy_j",
-            "energy_idle_j", "at_s"}  # fmt: skip
-_INTEGERS = {"request", "replication", "attempt", "step", "slots"}
+            "energy_idle_j", "at_s", "first_token_s", "token_gap_s"}  # fmt: skip
+_INTEGERS = {"request", "replication", "attempt", "step", "slots", "tokens", "depth_least",
+             "depth_most"}  # fmt: skip
 _FLAGS = {"critical", "mixes"}
 
 
@@ -72,6 +73,7 @@ class ResultFolder:
         self._worlds[tables.world] = None
         self._append("requests", policy, tables.requests())
         self._append("exposure", policy, tables.exposure())
+        self._append("holdings", policy, tables.holdings())
         steps = tables.steps()
         self._append("steps", policy, steps)
         if replication == 0:
@@ -101,8 +103,8 @@ class ResultFolder:
             "policies": list(policies),
             "world": "+".join(self._worlds),
             "dilation": 1,
-            **about,
             "link_certificate": None,
+            **about,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "git_revision": _git_revision(),
             "host": {"system": platform.platform(), "python": platform.python_version()},

@@ -8,11 +8,14 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from experiments.extras import needs
 from real_runner.deployment import Deployment
 from real_runner.errors import RealRunError
 from topologies.documents import Strict, parse, read_document
+from topologies.topology import Topology
 
 if TYPE_CHECKING:
+    from real_runner.links.backend import Backend
     from real_runner.runner import RealRunner
 
 
@@ -21,6 +24,8 @@ class Links(Enum):
 
     LOOPBACK = "loopback"
     USERSPACE = "userspace"
+    NETEM = "netem"
+    MININET = "mininet"
     EXTERNAL = "external"
 
     @property
@@ -32,6 +37,8 @@ class Links(Enum):
 _CAVEATS = {
     Links.LOOPBACK: "unshaped: rates and delays are this machine's, not the topology's",
     Links.USERSPACE: "shaped as the topology says, and measured before and after the run",
+    Links.NETEM: "shaped by the kernel, measured before the run; chance says what is lost",
+    Links.MININET: "of Mininet, shaped as the topology says, and measured before the run",
     Links.EXTERNAL: "whose rates and delays are those of the real network",
 }
 
@@ -54,20 +61,17 @@ def open_runner(
     inventory: Path | None = None,
     credentials: Path | None = None,
     secure: bool = True,
+    dilation: float = 1.0,
 ) -> "RealRunner":
     """Return the real runner for these links; `RealRunError` where something is missing."""
-    try:
+    with needs("real"):
         from real_runner.fleet.yards import ExternalYard  # noqa: PLC0415 - see above
         from real_runner.runner import RealRunner  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise RealRunError(
-            f"package {error.name!r} is not installed; pip install 'tessera[real]'"
-        ) from error
     if links is not Links.EXTERNAL:
         _refuse_given(links, inventory=inventory, credentials=credentials)
-        kind: Literal["loopback", "userspace"]
-        kind = "loopback" if links is Links.LOOPBACK else "userspace"
-        return RealRunner(deployment, links=kind, secure=secure)
+        return RealRunner(
+            deployment, links=_emulated(links) or "loopback", secure=secure, dilation=dilation
+        )
     if inventory is None:
         raise RealRunError("--links external: name the workers' addresses with --inventory FILE")
     if secure and credentials is None:
@@ -76,7 +80,32 @@ def open_runner(
             "give --insecure"
         )
     yard = ExternalYard.of(read_inventory(inventory), credentials if secure else None)
-    return RealRunner(deployment, external=yard, secure=secure)
+    return RealRunner(deployment, external=yard, secure=secure, dilation=dilation)
+
+
+def link_backend(links: Links, run: str, folder: Path, topology: Topology) -> "Backend":
+    """Return emulated links alone, to be started; ``folder`` is theirs.
+
+    Raises `RealRunError` for links that are not emulated, or where something is missing, and
+    `ScenarioError` for a topology that they cannot honour.
+    """
+    with needs("real"):
+        from real_runner.links.kinds import emulated_links  # noqa: PLC0415 - see above
+    kind = _emulated(links)
+    if kind is None:
+        raise RealRunError(f"--links {links.value}: not emulated; use userspace, netem or mininet")
+    return emulated_links(kind, run, folder, topology)
+
+
+def _emulated(links: Links) -> Literal["userspace", "netem", "mininet"] | None:
+    match links:
+        case Links.USERSPACE:
+            return "userspace"
+        case Links.NETEM:
+            return "netem"
+        case Links.MININET:
+            return "mininet"
+    return None
 
 
 def _refuse_given(links: Links, **options: Path | None) -> None:

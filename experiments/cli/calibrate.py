@@ -9,16 +9,19 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from experiments.cli.options import show
+from experiments.extras import needs
 from real_runner.calibration.order import Order
 from real_runner.calibration.process import Calibration
 from real_runner.calibration.process import calibrate as measure
 from real_runner.deployment import NodeSpec
 from real_runner.models import model_text
-from sim.calibration import Profile, fits, merged, read_profile, write_profile
+from sim.calibration import fits
+from sim.profiles import Profile, merged, read_profile, write_profile
 from workloads.catalogue import model_named
 from workloads.images import Image
 
 Dtype = Literal["fp32", "bf16", "fp16"]
+_IMPORTED = ("torch", "safetensors", "PIL")  # by the process that measures
 
 
 def calibrate(  # noqa: PLR0913, PLR0917 - an option each
@@ -62,7 +65,8 @@ def calibrate(  # noqa: PLR0913, PLR0917 - an option each
         weights=weights,
     )
     earlier = read_profile(out) if kinds and out.exists() else None
-    found = _measured(order, dtype, f"tessera calibrate --model {model}")
+    with needs("real", *_IMPORTED):
+        found = _measured(order, dtype, f"tessera calibrate --model {model}")
     profile = merged(earlier, found.profile, str(out)) if earlier else found.profile
     write_profile(profile, out)
     show(_table(profile), f"Measured on {profile.device}; the profile is {out}")

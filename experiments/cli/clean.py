@@ -8,6 +8,9 @@ from typing import Annotated
 
 import typer
 
+from real_runner.errors import RealRunError
+from real_runner.fleet.folder import leftovers
+
 _DRAFT = re.compile(r"\..+\.(\d+)\.partial")
 
 
@@ -21,8 +24,9 @@ def clean(
 
     Example: tessera clean results
     """
-    from real_runner.fleet.folder import leftovers  # noqa: PLC0415 - needs the extra [real]
-
+    for folder in folders or ():
+        if not folder.is_dir():
+            raise RealRunError(f"{folder}: no such folder; name those where results were to lie")
     removed = 0
     for leftover in leftovers():
         leftover.remove()
@@ -39,7 +43,7 @@ def clean(
 def _drafts(folders: list[Path]) -> Iterator[Path]:
     """Yield half-written results whose writers are gone."""
     for folder in folders:
-        for path in sorted(folder.glob(".*.partial")) if folder.is_dir() else ():
+        for path in sorted(folder.glob(".*.partial")):
             found = _DRAFT.fullmatch(path.name)
             if found and path.is_dir() and not Path("/proc", found.group(1)).exists():
                 yield path

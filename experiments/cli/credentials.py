@@ -1,5 +1,7 @@
 """``tessera credentials``: what external workers and the orchestrator know each other by."""
 
+import datetime as dt
+import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +9,7 @@ import typer
 import yaml
 
 from experiments.cli.options import ScenarioName
+from experiments.extras import needs
 from experiments.scenarios.loader import load
 from real_runner.errors import RealRunError
 
@@ -30,9 +33,12 @@ def credentials(
         raise RealRunError(f"--out {out}: exists already; choose another folder")
     topology = load(scenario).topology
     nodes = [node.name for node in topology.nodes if node.role != "router"]
-    issue(out, nodes, days)
-    workers = {node: f"127.0.0.1:{FIRST_PORT + index}" for index, node in enumerate(nodes)}
-    (out / INVENTORY).write_text(yaml.safe_dump({"workers": workers}, sort_keys=False))
+    try:
+        issue(out, nodes, days)
+        _write_inventory(out / INVENTORY, nodes)
+    except BaseException:
+        shutil.rmtree(out, ignore_errors=True)
+        raise
     print(f"Copy {out}/NODE to each machine and start: ", end="")
     print("tessera worker --listen HOST:PORT --credentials NODE")
     print(f"Write the addresses into {out / INVENTORY}; then: ", end="")
@@ -44,17 +50,21 @@ def credentials(
 
 def issue(out: Path, nodes: list[str], days: int) -> None:
     """Write a folder per node and one for the orchestrator, signed by an authority of their own."""
-    import datetime as dt  # noqa: PLC0415 - with what follows
-
-    try:
-        from real_runner.control.messages import ORCHESTRATOR  # noqa: PLC0415 - extra [real]
+    with needs("real"):
+        from real_runner.control.messages import ORCHESTRATOR  # noqa: PLC0415
         from real_runner.wire.authority import Authority  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise RealRunError(
-            f"package {error.name!r} is not installed; pip install 'tessera[real]'"
-        ) from error
     valid = dt.timedelta(days=days)
     authority = Authority.create(valid)
     for node in nodes:
         authority.issue(node, valid).save(out / node)
     authority.issue(ORCHESTRATOR, valid).save(out / ORCHESTRATOR_FOLDER)
+
+
+def _write_inventory(path: Path, nodes: list[str]) -> None:
+    workers = {node: f"127.0.0.1:{FIRST_PORT + index}" for index, node in enumerate(nodes)}
+    try:
+        path.write_text(yaml.safe_dump({"workers": workers}, sort_keys=False), encoding="utf-8")
+    except OSError as error:
+        raise RealRunError(
+            f"--out {path}: {error.strerror}; make room, or choose another folder"
+        ) from error

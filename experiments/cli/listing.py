@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from experiments.scenarios.loader import read_scenario, scenario_path, shipped_scenarios
-from sim.policies.registry import POLICIES
+from sim.policies.registry import ALL_POLICIES
 from sim.policies.registry import describe as describe_policy
 from topologies.device import Device, catalogue
 from topologies.shipped import load as load_topology
@@ -42,7 +42,7 @@ def listing(
 
 
 def _policies(_: bool) -> Iterator[str]:  # noqa: FBT001 - one signature for all lists
-    yield from (f"{name}: {describe_policy(name)}" for name in POLICIES)
+    yield from (f"{name}: {describe_policy(name)}" for name in ALL_POLICIES)
 
 
 def _workloads(_: bool) -> Iterator[str]:  # noqa: FBT001

@@ -9,6 +9,7 @@ import typer
 
 from experiments.cli.budget import budget
 from experiments.cli.calibrate import calibrate
+from experiments.cli.certificate import certificate
 from experiments.cli.clean import clean
 from experiments.cli.compare import compare
 from experiments.cli.credentials import credentials
@@ -50,6 +51,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "budget": budget,
     "calibrate": calibrate,
     "compare": compare,
+    "certificate": certificate,
     "worker": worker,
     "credentials": credentials,
     "doctor": doctor,
@@ -72,7 +74,9 @@ def status_of(arguments: list[str]) -> int:
     """
     command = typer.main.get_command(app)
     try:
-        status = command.main(arguments or ["--help"], prog_name="tessera", standalone_mode=False)
+        status = command.main(
+            arguments or ["--help"], prog_name="tessera", standalone_mode=False, obj=arguments
+        )
     except RunRefusedError as error:
         return _complain(str(error), 1)
     except USER_ERRORS as error:

@@ -1,6 +1,6 @@
 """Options that several commands share, and how the program shows that it is at work."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from math import nan
 from pathlib import Path
@@ -23,7 +23,8 @@ PolicySpecs = Annotated[
     list[str] | None,
     typer.Option(
         "--policy",
-        help="NAME[:key=value,…] or file.py:Class; may be repeated; 'all' for every shipped one.",
+        help="NAME[:key=value,…] or file.py:Class; may be repeated; 'all' for every shipped one "
+        "that is made for such a model.",
     ),
 ]
 Settings = Annotated[
@@ -36,9 +37,9 @@ OutFolder = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
-def expand(specs: list[str]) -> list[str]:
-    """Return policies' specifications, each once, with every shipped one in the place of 'all'."""
-    named = [name for spec in specs for name in (POLICIES if spec == "all" else (spec,))]
+def expand(specs: list[str], shipped: Iterable[str] = tuple(POLICIES)) -> list[str]:
+    """Return policies' specifications, each once, with every ``shipped`` one in place of 'all'."""
+    named = [name for spec in specs for name in (tuple(shipped) if spec == "all" else (spec,))]
     return list(dict.fromkeys(named))
 
 

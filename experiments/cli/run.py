@@ -10,31 +10,27 @@ from typing import Annotated
 import typer
 
 from experiments.campaign import Campaign, run_campaign
+from experiments.cli.certificate import print_certificate
+from experiments.cli.chosen import choose
+from experiments.cli.dilating import DilationOption, settle_dilation
+from experiments.cli.inside import InsideOption, LinksOption, MemoryOption, settle
 from experiments.cli.options import (
     AsJson,
     OutFolder,
     PolicySpecs,
     ScenarioName,
     Settings,
-    expand,
     progress_bar,
 )
 from experiments.cli.summary import campaigns_json, print_campaigns
+from experiments.inside.means import NEEDS
 from experiments.recording import Recording
 from experiments.results import ResultFolder
-from experiments.scenarios.loader import build, deployment, read_scenario, scenario_path
+from experiments.scenarios.loader import deployment
 from experiments.workplaces import Links, open_runner
+from real_runner.errors import RealRunError
 from sim.runner import Scenario
 
-LinksOption = Annotated[
-    Links,
-    typer.Option(
-        "--links",
-        help="What connects the nodes: loopback (workers on this machine, unshaped), userspace "
-        "(on this machine, over links as the topology says; as root) or external (workers that run "
-        "elsewhere; see --inventory).",
-    ),
-]
 Inventory = Annotated[
     Path | None,
     typer.Option(
@@ -52,48 +48,74 @@ Insecure = Annotated[
 ]
 
 
-def run(  # noqa: PLR0913 - an option each
+def run(  # noqa: PLR0913, PLR0917 - an option each
+    context: typer.Context,
     scenario: ScenarioName,
-    links: LinksOption = Links.LOOPBACK,
+    links: LinksOption = Links.LOOPBACK.value,
+    dilation: DilationOption = "1",
     policy: PolicySpecs = None,
     settings: Settings = None,
     out: OutFolder = None,
     inventory: Inventory = None,
     credentials: CredentialsFolder = None,
+    inside: InsideOption = None,
+    memory: MemoryOption = None,
     *,
     insecure: Insecure = False,
+    certificate: Annotated[
+        bool, typer.Option("--certificate", help="Print what the emulated links were.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a scenario for real; exit status 0, or 1 where a request failed or it was refused.
 
     Example: tessera run small-sam --policy sharded/prefix --policy local
     """
-    path = scenario_path(scenario)
-    document = read_scenario(path, settings or [])
-    specs = expand(policy or [document.policy])
-    scenarios = [build(document, path, spec) for spec in specs]
-    workers = deployment(document, path, scenarios[0].topology)
-    folder = ResultFolder(out) if out else None
+    kind = settle(context.obj, links, inside, memory)
+    if certificate and kind.value not in NEEDS:
+        raise RealRunError(
+            f"--certificate: {kind.value} links have none; choose others with --links auto"
+        )
+    chosen = choose(scenario, policy, settings, out)
+    folder = chosen.folder
+    workers = deployment(chosen.document, chosen.path, chosen.scenarios[0].topology)
     with folder or nullcontext():
+        factor = settle_dilation(
+            dilation, chosen.scenarios, workers, kind, secure=not insecure, quiet=as_json
+        )
         with open_runner(
-            links, workers, inventory=inventory, credentials=credentials, secure=not insecure
+            kind,
+            workers,
+            inventory=inventory,
+            credentials=credentials,
+            secure=not insecure,
+            dilation=factor,
         ) as runner:
             recording = Recording(runner)
-            campaigns = _run(scenarios, recording, folder)
-            versions, certificate = runner.versions, runner.certificate
-        about = {"links": links.value, "secure": not insecure, "workers": versions}
-        if certificate is not None:
-            about["certificate"] = certificate.document()
+            campaigns = _run(chosen.scenarios, recording, folder)
+            versions, measured = runner.versions, runner.certificate
+        about = {
+            "links": kind.value,
+            "dilation": factor,
+            "secure": not insecure,
+            "workers": versions,
+        }
+        if measured is not None:
+            about["link_certificate"] = measured.document()
         if folder is not None:
-            folder.complete(path.stem, document.model_dump(mode="json"), specs, about)
+            folder.complete(
+                chosen.name, chosen.document.model_dump(mode="json"), chosen.specs, about
+            )
     failed = sum(_failed(campaign) for campaign in campaigns)
     kinds = Counter(incident.kind for incident in recording.incidents)
     if as_json:
         world = {"world": "real", **about, "failed": failed, "incidents": dict(kinds)}
-        print(json.dumps(campaigns_json(path.stem, campaigns, None) | world, indent=1))
+        print(json.dumps(campaigns_json(chosen.name, campaigns, None) | world, indent=1))
     else:
         print_campaigns(campaigns, None, out, comparing=False)
-        _print_world(links, len(versions), failed, kinds)
+        _print_world(kind, factor, len(versions), failed, kinds)
+        if certificate and measured is not None:
+            print_certificate(measured.document())
     if failed:
         raise typer.Exit(1)
 
@@ -110,8 +132,12 @@ def _failed(campaign: Campaign) -> int:
     return sum(isinf(latency_s) for each in campaign.latencies_s for latency_s in each)
 
 
-def _print_world(links: Links, workers: int, failed: int, kinds: Counter[str]) -> None:
+def _print_world(
+    links: Links, dilation: float, workers: int, failed: int, kinds: Counter[str]
+) -> None:
     print(f"For real: {workers} workers, {links.value} links, {links.caveat}")
+    if dilation != 1:
+        print(f"Dilated: everything lasted {dilation:g} times as long, and times are divided by it")
     if kinds:
         told = ", ".join(f"{count} x {kind}" for kind, count in sorted(kinds.items()))
         print(f"Incidents: {told}")

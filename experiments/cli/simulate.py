@@ -7,19 +7,18 @@ from typing import Annotated
 import typer
 
 from experiments.campaign import Campaign, Replications, run_campaign
+from experiments.cli.chosen import choose
 from experiments.cli.options import (
     AsJson,
     OutFolder,
     PolicySpecs,
     ScenarioName,
     Settings,
-    expand,
     percentage,
     progress_bar,
 )
 from experiments.cli.summary import campaigns_json, print_campaigns
 from experiments.results import ResultFolder
-from experiments.scenarios.loader import build, read_scenario, scenario_path
 from experiments.sequential import LEAST, METRICS, MOST, Target, run_until
 from sim.engine.simulator import Simulator
 from sim.errors import ScenarioError
@@ -64,21 +63,18 @@ def simulate(  # noqa: PLR0913 - an option each
 
     Example: tessera simulate jetson-16-clouds --policy local --policy sharded/deferred
     """
-    path = scenario_path(scenario)
-    document = read_scenario(path, settings or [])
-    specs = expand(policy or [document.policy])
+    chosen = choose(scenario, policy, settings, out)
+    document, folder = chosen.document, chosen.folder
     target = _target(until, at_most, document.replications)
     if comparing:
-        _check_comparable(specs, document.replications, target)
-    scenarios = [build(document, path, spec) for spec in specs]
-    folder = ResultFolder(out) if out else None
+        _check_comparable(chosen.specs, document.replications, target)
     with folder or nullcontext():
-        campaigns = _run(scenarios, folder, target)
+        campaigns = _run(chosen.scenarios, folder, target)
         if folder is not None:
             ran = document.model_copy(update={"replications": len(campaigns[0].replications)})
-            folder.complete(path.stem, ran.model_dump(mode="json"), specs)
+            folder.complete(chosen.name, ran.model_dump(mode="json"), chosen.specs)
     if as_json:
-        print(json.dumps(campaigns_json(path.stem, campaigns, target), indent=1))
+        print(json.dumps(campaigns_json(chosen.name, campaigns, target), indent=1))
     else:
         print_campaigns(campaigns, target, out, comparing=comparing)
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from experiments.extras import needs
 from real_runner.errors import RealRunError
 
 
@@ -28,12 +29,8 @@ def worker(
         raise RealRunError(f"--listen {listen!r}: give HOST:PORT, e.g. 0.0.0.0:7001")
     if (credentials is None) != insecure:
         raise RealRunError("--credentials: name the node's folder, or give --insecure instead")
-    try:
-        from real_runner.workers.service import serve_node  # noqa: PLC0415 - needs the extra [real]
-    except ModuleNotFoundError as error:
-        raise RealRunError(
-            f"package {error.name!r} is not installed; pip install 'tessera[real]'"
-        ) from error
+    with needs("real"):
+        from real_runner.workers.service import serve_node  # noqa: PLC0415
     serve_node((listen,), credentials, _announce)
 
 

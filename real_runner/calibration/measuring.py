@@ -7,7 +7,7 @@ from real_runner.calibration.contents import Contents
 from real_runner.calibration.scripts import Script, key_of, stages_in
 from real_runner.calibration.stopwatch import Stopwatch
 from real_runner.executor import Executor
-from sim.calibration import Key, Measured
+from sim.profiles import Key, Measured
 from workloads.sam.model import Sam
 from workloads.stage import Payload
 

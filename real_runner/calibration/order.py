@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from real_runner.deployment import NodeSpec
-from sim.calibration import Measured
+from sim.profiles import Measured
 from topologies.documents import Strict
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from real_runner.calibration.host import processor
 from real_runner.calibration.order import Order, Report
 from real_runner.errors import RealRunError
-from sim.calibration import Profile
+from sim.profiles import Profile
 
 Progress = Callable[[int, int], None]
 """Is told how many runs of scripts are done, and of how many."""

@@ -6,7 +6,7 @@ order. What arrives is made up, so the edge is measured without clouds and a clo
 
 from collections.abc import Collection, Iterable, Iterator
 
-from sim.calibration import Key
+from sim.profiles import Key
 from workloads.errors import WorkloadError
 from workloads.sam.geometry import windows
 from workloads.sam.model import Sam

@@ -72,6 +72,7 @@ class Fleet:
         yard: Yard,
         heard: Callable[[str, Any], None],
         lost: Callable[[str, str], None],
+        dilation: float = 1.0,
     ) -> None:
         self.nodes = tuple(node.name for node in topology.nodes if node.role != "router")
         self.ready: dict[str, Any] = {}
@@ -84,6 +85,7 @@ class Fleet:
         self._yard = yard
         self._heard = heard
         self._lost = lost
+        self._dilation = dilation
         self._closing: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -165,6 +167,7 @@ class Fleet:
             weights=str(self._weights) if reads else "",
             slots=device.slots if device else 1,
             compress=self._deployment.zstd,
+            dilation=self._dilation,
         )
 
     async def _introduce(self) -> None:

@@ -8,6 +8,7 @@ a kernel for the one that `segment_anything` can call.
 import importlib
 import importlib.util
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
@@ -56,10 +57,8 @@ def _load_native() -> None:
     if spec is None or spec.origin is None:
         return
     for library in Path(spec.origin).parent.glob("_C*.so"):
-        try:
+        with suppress(OSError):  # built for another torch: we have operators of our own
             torch.ops.load_library(library)
-        except OSError:
-            continue
 
 
 def nms(dets: torch.Tensor, scores: torch.Tensor, iou_threshold: float) -> torch.Tensor:

@@ -52,10 +52,17 @@ def load(path: Path, variant: Variant) -> State:
 
 
 def save(state: Mapping[str, torch.Tensor], path: Path) -> None:
-    """Write a ``.safetensors`` file, whole or not at all."""
+    """Write a ``.safetensors`` file, whole or not at all; `RealRunError` where there is no room."""
     draft = path.with_suffix(".part")
-    save_file({name: tensor.contiguous() for name, tensor in state.items()}, draft)
-    draft.replace(path)
+    try:
+        save_file({name: tensor.contiguous() for name, tensor in state.items()}, draft)
+        draft.replace(path)
+    except (OSError, SafetensorError) as error:
+        draft.unlink(missing_ok=True)
+        raise RealRunError(
+            f"weights {path}: cannot be written ({error}); make room there, or set "
+            "TMPDIR to a folder on another disk"
+        ) from error
 
 
 def drawn(variant: Variant, seed: int) -> State:

@@ -104,7 +104,8 @@ def _become_worker(parent: int, order: dict[str, Any]) -> NoReturn:
             os.dup2(old, new)
         from real_runner.workers.service import serve_node  # noqa: PLC0415 - only in the fork
 
-        serve_node(order["addresses"], _folder(order["credentials"]))
+        folder = Path(order["log"]).parent  # the run's, which goes with the run, however it ends
+        serve_node(order["addresses"], _folder(order["credentials"]), folder=folder)
         status = 0
     except BaseException:  # noqa: BLE001 - nothing may return into the nursery's own loop
         traceback.print_exc()

@@ -42,24 +42,29 @@ def serve_node(
     addresses: Sequence[str],
     credentials: Path | None,
     announce: Callable[[str, str], None] = lambda *_: None,
+    folder: Path | None = None,
 ) -> None:
     """Serve at ``addresses``, the last of which is the one for peers, until told to stop.
 
     ``announce`` is told the node's name, where there is a certificate, and that address.
+    Weights that are pushed to it lie below ``folder``, or where temporary files do.
     """
     known = Credentials.load(credentials) if credentials else None
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    asyncio.run(_serve(addresses, known, announce))
+    asyncio.run(_serve(addresses, known, announce, folder))
 
 
 async def _serve(
-    addresses: Sequence[str], credentials: Credentials | None, announce: Callable[[str, str], None]
+    addresses: Sequence[str],
+    credentials: Credentials | None,
+    announce: Callable[[str, str], None],
+    below: Path | None,
 ) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    with tempfile.TemporaryDirectory(prefix="tessera-weights-") as folder:
+    with tempfile.TemporaryDirectory(prefix="tessera-weights-", dir=below) as folder:
         node = _Node(credentials, Path(folder))
         server = await serve(addresses, credentials, node.handlers(), Limits())
         node.address = server.addresses[-1]
@@ -209,7 +214,8 @@ class _Session:
         confine(spec, setup.node, node.processors)
         weights = Path(setup.weights) if setup.weights else node.weights.received
         executor = await asyncio.to_thread(executor_for, spec, setup.model, weights)
-        courier = Courier(setup.node, node.credentials, self._addresses, Limits())
+        limits = Limits().dilated(setup.dilation or 1.0)
+        courier = Courier(setup.node, node.credentials, self._addresses, limits)
         self._device = Device(setup.slots, lambda: bound_threads(spec))
         self._worker = Worker(
             setup.run,
@@ -218,7 +224,7 @@ class _Session:
             self._device,
             courier,
             self.tell,
-            Limits(),
+            limits,
             compress=setup.compress,
         )
         node.post.open(setup.run, setup.node, self._worker.accept, self._worker.refused)

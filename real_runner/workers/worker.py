@@ -115,6 +115,7 @@ class Worker:
                 size_bytes=parcel.size_bytes,
             )
         )
+        await asyncio.sleep(0)  # what has waited for this begins before its receipt is written
 
     def refused(self, source: str, job: int, step: int, reason: str) -> None:
         """Tell that a parcel was of no use."""

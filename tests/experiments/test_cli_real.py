@@ -19,7 +19,9 @@ import yaml
 pytest.importorskip("grpc", reason="pip install 'tessera[real]'")
 
 from experiments.cli.main import status_of
+from tests.complaints import refused
 from tests.experiments.conftest import Program, Ran
+from tests.limits import no_file_above
 from tests.real_runner.programs import (
     groups_there,
     processes_of,
@@ -45,17 +47,6 @@ def temporary(
     monkeypatch.setattr("tempfile.tempdir", str(folder))
     yield folder
     assert runs_in(folder) == []
-
-
-def refused(ran: Ran, *parts: str) -> None:
-    """Prove that the program refused its input in one line that names all of ``parts``."""
-    assert ran.status == 2, ran
-    assert ran.out == ""
-    assert ran.err.startswith("tessera: ")
-    assert ran.err.count("\n") == 1
-    assert "Traceback" not in ran.err
-    for part in parts:
-        assert part in ran.err
 
 
 def test_a_run_writes_the_simulators_schema_and_prints_one_object(
@@ -146,6 +137,25 @@ def test_a_checkpoint_of_another_variant_is_refused(tessera: Program, tmp_path: 
     other = tmp_path / "tiny.safetensors"
     weights.save(weights.drawn(OTHER_VARIANT, seed=1), other)
     refused(tessera("run", "small-sam", *settings(), "--set", f"real.weights={other}"), str(other))
+
+
+def test_a_full_disk_is_told_in_one_line(tessera: Program) -> None:
+    with no_file_above(1 << 16):
+        ran = tessera("run", "small-sam", *settings())
+    refused(ran, "weights.safetensors: cannot be written", "make room", "TMPDIR")
+
+
+@pytest.mark.parametrize(
+    ("scenario", "most_bytes", "file"),
+    [("small-sam", 100, "pem.part"), ("metro-200", 1000, "inventory.yaml")],
+)
+def test_credentials_that_find_no_room_leave_nothing(
+    tessera: Program, tmp_path: Path, scenario: str, most_bytes: int, file: str
+) -> None:
+    with no_file_above(most_bytes):
+        ran = tessera("credentials", scenario, "--out", str(tmp_path / "keys"))
+    refused(ran, str(tmp_path / "keys"), f"{file}: File too large", "make room")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_serving_that_only_a_simulator_has_is_refused(tessera: Program, tmp_path: Path) -> None:
@@ -402,6 +412,13 @@ def test_two_runs_at_once_do_not_touch_each_other(tessera: Program, temporary: P
         assert other.wait(15) == 130
         assert not processes_of(run)
         assert not groups_there(run)
+
+
+def test_clean_refuses_a_folder_that_is_not_there(tessera: Program, tmp_path: Path) -> None:
+    half = tmp_path / ".mine.999999999.partial"
+    half.mkdir()
+    refused(tessera("clean", str(tmp_path), "/nonexistent"), "/nonexistent: no such folder")
+    assert half.exists()
 
 
 def test_clean_says_so_where_there_is_nothing(tessera: Program, tmp_path: Path) -> None:

@@ -8,11 +8,12 @@ import pytest
 from experiments.scenarios.document import ScenarioDocument
 from experiments.scenarios.loader import deployment, load, read_scenario
 from real_runner.deployment import Deployment
-from sim.calibration import Calibrated, Measured, Profile, write_profile
+from sim.calibration import Calibrated
 from sim.cost import Roofline
 from sim.engine.simulator import Simulator
 from sim.errors import ScenarioError
 from sim.plan import Compute
+from sim.profiles import Measured, Profile, write_profile
 from sim.trace import Record
 from tests.experiments.conftest import ScenarioFile
 from topologies.documents import DocumentError

@@ -93,14 +93,6 @@ def only_run(temporary: Path, workers: int) -> str:
     return run
 
 
-def one_line(text: str, *parts: str) -> None:
-    """Prove that a complaint is one line that names all of ``parts``."""
-    assert text.startswith("tessera: "), text
-    assert text.count("\n") == 1, text
-    for part in parts:
-        assert part in text
-
-
 SETTINGS: Mapping[str, str] = {
     "workload.image": "{width_px: 120, height_px: 90, encoding: png}",
     "workload.requests": "2",

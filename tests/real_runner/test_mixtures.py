@@ -88,16 +88,16 @@ def test_synthetic_and_real_clouds_serve_one_request_together(
 
 
 def test_only_paced_nodes_are_held_as_long_as_their_profile_says(runner: RealRunner) -> None:
-    scenario = in_turn(sharded("prefix"), 2)
-    slow = replace(scenario, cost=Fixed(0.25))
+    scenario = in_turn(sharded("prefix"), 1)
+    slow = replace(scenario, cost=Fixed(0.6))
     trace = runner.run(slow)
     held_s = {
         step.node: record.end_s - record.start_s
         for record in trace.records
         if isinstance(step := record.plan.steps[record.step], Compute) and step.node != EDGE
     }
-    assert all(0.25 <= held_s[node] < 0.4 for node in (T4, L4, A100))
-    assert held_s[H100] < 0.25
+    assert all(0.6 <= held_s[node] < 1.0 for node in (T4, L4, A100))
+    assert held_s[H100] < 0.6
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import psutil
 import pytest
 
 from real_runner.fleet.folder import RunFolder, leftovers
+from tests.complaints import one_line
 from tests.real_runner.programs import (
     groups_there,
-    one_line,
     only_run,
     processes_of,
     ran,

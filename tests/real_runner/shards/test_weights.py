@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 from real_runner.errors import RealRunError
 from real_runner.shards import weights
 from real_runner.shards.architecture import empty_sam
+from tests.limits import no_file_above
 from workloads.sam.model import Sam
 from workloads.sam.variants import VARIANTS, Variant
 
@@ -29,6 +30,16 @@ def checkpoint(tmp_path_factory, state):
     path = tmp_path_factory.mktemp("checkpoint") / "sam_small.pth"
     torch.save(sam.state_dict(), path)
     return path
+
+
+def test_what_finds_no_room_is_not_left_half_written(state, tmp_path):
+    path = tmp_path / "weights.safetensors"
+    with (
+        no_file_above(4096),
+        pytest.raises(RealRunError, match=rf"weights {path}: cannot be written .*make room"),
+    ):
+        weights.save(state, path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_numbers_are_drawn_by_seed(state):
