@@ -8,7 +8,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 setup: packages .venv/.all .venv/.compiled
 
 # Programs that emulated links and their tests need, as PROGRAM:DEBIAN-PACKAGE.
-PROGRAMS := iperf3:iperf3 ping:iputils-ping ip:iproute2 nsenter:util-linux cc:gcc
+PROGRAMS := iperf3:iperf3 ping:iputils-ping ip:iproute2 nsenter:util-linux cc:gcc linux.uml:user-mode-linux \
+	mnexec:mininet brctl:bridge-utils ifconfig:net-tools
 
 packages:
 	@missing=""; for pair in $(PROGRAMS); do \
@@ -33,10 +34,10 @@ packages:
 # The hot modules once more, compiled by mypyc from the very same source: same results bit for bit,
 # two to three times the speed. Without a C compiler everything runs as plain Python.
 COMPILED := $(addprefix sim/engine/,agenda.py clock.py flows.py sharing.py fairness.py bundles.py \
-	network.py congestion.py paths.py window.py connections.py transport.py world.py execution.py \
-	prices.py arrivals.py losses.py messages.py simulator.py $(addprefix servers/,server.py fifo.py memory.py \
-	noise.py disciplines.py turns.py service.py pool.py batching.py background.py autoscaling.py \
-	fetching.py assembly.py)) sim/walk.py sim/course.py
+	network.py congestion.py conditions.py paths.py jitter.py window.py connections.py transport.py \
+	world.py execution.py prices.py arrivals.py losses.py messages.py simulator.py \
+	$(addprefix servers/,server.py fifo.py memory.py noise.py disciplines.py turns.py service.py \
+	pool.py batching.py background.py autoscaling.py fetching.py assembly.py)) sim/walk.py sim/course.py
 
 compile: .venv/.compiled
 
@@ -63,7 +64,7 @@ demo: .venv/.core
 		--out results/demo-$$(date +%Y%m%d-%H%M%S)
 
 test: packages .venv/.all .venv/.compiled
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 bench: .venv/.all .venv/.compiled
 	$(BIN)/python -m experiments.bench

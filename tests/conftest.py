@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -94,6 +95,32 @@ class Scripted:
     def plan(self, request: Request, progress: Progress, view: View) -> Plan:
         self.seen.append((request, progress, view))
         return self.plans[progress.plans]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from tests.scheduling import Lines
+
+    return Lines(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if shared_out(config):
+        from tests.scheduling import lines_first
+
+        lines_first(items)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if shared_out(item.config):
+        from tests.scheduling import give_way
+
+        give_way(item)
+
+
+def shared_out(config: pytest.Config) -> bool:
+    """Return whether this is one of several processes that run tests."""
+    return hasattr(config, "workerinput")
 
 
 def pytest_configure() -> None:

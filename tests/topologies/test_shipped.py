@@ -17,9 +17,12 @@ def kinds(topology: Topology) -> set[str]:
 def test_these_topologies_are_shipped() -> None:
     assert shipped_names() == (
         "jetson-16-clouds",
+        "llama2-7b-jetson-cloud",
+        "llama2-7b-jetson-cloud-85ms",
         "metro-200",
         "orin-nano-4-clouds",
         "phone-lte-edge-clouds",
+        "sdxl-phone-cloud",
         "small-sam",
         "small-sam-16",
         "wearable-jetson-16-clouds",
