@@ -99,16 +99,16 @@ class Scripted:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    from tests.scheduling import Lines
+    from tests.scheduling import OneClock
 
-    return Lines(config, log)
+    return OneClock(config, log)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if shared_out(config):
-        from tests.scheduling import lines_first
+        from tests.scheduling import clocked_first
 
-        lines_first(items)
+        clocked_first(items)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

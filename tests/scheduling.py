@@ -1,7 +1,7 @@
 """How tests are shared out among processes, where there are several.
 
-Tests that go by the clock wait more than they compute. There are two lines of them, in each of
-which one runs after the other; all other tests come after, and give way to what is left of a line.
+Tests that go by the clock run one after the other in one process. They wait more than they
+compute, so another one has time for all the rest meanwhile, and gives way.
 """
 
 import os
@@ -10,47 +10,49 @@ from typing import Final
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-BY_THE_CLOCK: Final = {
-    "links": (
-        "tests/experiments/inside/test_rootless.py",
-        "tests/experiments/test_link_",
-        "tests/real_runner/links/",
-    ),
-    "times": (
-        "tests/contracts/",
-        "tests/experiments/dilation/",
-        "tests/experiments/test_cli_compare.py",
-        "tests/experiments/test_cli_dilation.py",
-        "tests/experiments/test_cli_real.py",
-        "tests/real_runner/fleet/",
-        "tests/real_runner/orchestration/",
-        "tests/real_runner/test_",
-        "tests/real_runner/workers/",
-    ),
-}
-"""The two lines, and where their tests are."""
+BESIDE: Final = (
+    "tests/real_runner/links/mininet/test_exactness.py",
+    "tests/real_runner/links/netem/test_in_a_guest.py",
+    "tests/real_runner/test_exactness.py",
+)
+"""What takes long and bears company, but is not to give way."""
+BY_THE_CLOCK: Final = (
+    "tests/contracts/",
+    "tests/experiments/dilation/",
+    "tests/experiments/inside/test_rootless.py",
+    "tests/experiments/test_cli_compare.py",
+    "tests/experiments/test_cli_dilation.py",
+    "tests/experiments/test_cli_real.py",
+    "tests/experiments/test_link_",
+    "tests/real_runner/fleet/",
+    "tests/real_runner/links/",
+    "tests/real_runner/orchestration/",
+    "tests/real_runner/test_",
+    "tests/real_runner/workers/",
+)
 NICENESS: Final = 10
 
 
-def line_of(nodeid: str) -> str:
-    """Return the line that a test belongs to; nothing where it goes by no clock."""
-    return next((line for line, at in BY_THE_CLOCK.items() if nodeid.startswith(at)), "")
+def rank_of(nodeid: str) -> int:
+    """Return 0 for a test that goes by the clock, 1 for one beside them, 2 for all others."""
+    if nodeid.startswith(BESIDE):
+        return 1
+    return 0 if nodeid.startswith(BY_THE_CLOCK) else 2
 
 
-def lines_first(items: list[pytest.Item]) -> None:
-    """Have the lines handed out before all else, so that each gets a process of its own."""
-    ranks = {line: rank for rank, line in enumerate((*BY_THE_CLOCK, ""))}
-    items.sort(key=lambda item: ranks[line_of(item.nodeid)])
+def clocked_first(items: list[pytest.Item]) -> None:
+    """Have those by the clock handed out first, then those that are not to give way."""
+    items.sort(key=lambda item: rank_of(item.nodeid))
 
 
 def give_way(item: pytest.Item) -> None:
-    """Let a process go behind those of the lines once it runs other tests."""
-    if not line_of(item.nodeid) and os.nice(0) < NICENESS:
+    """Let a process go behind the others once it runs what goes by no clock."""
+    if rank_of(item.nodeid) == 2 and os.nice(0) < NICENESS:
         os.nice(NICENESS)
 
 
-class Lines(LoadScopeScheduling):  # type: ignore[misc]
-    """Hands out each line as a whole, and other tests by file."""
+class OneClock(LoadScopeScheduling):  # type: ignore[misc]
+    """Hands out all tests by the clock as one, and others by file."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return line_of(nodeid) or nodeid.partition("::")[0]
+        return nodeid.partition("::")[0] if rank_of(nodeid) else "by the clock"

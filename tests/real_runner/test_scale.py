@@ -27,10 +27,13 @@ def scenario(mode: str, requests: int = REQUESTS, **changes: Any) -> Scenario:
 
 
 def crashes(trace: Trace, victims: list[str]) -> FaultPlan:
-    """Return a plan that has nodes crash one after the other, spread over the middle of a run."""
+    """Return a plan that has nodes crash one after the other, before half of a run is over.
+
+    So they do if the next run is twice as fast as this one was.
+    """
     return FaultPlan(
         tuple(
-            Fault(trace.end_s * (number + 1) / (len(victims) + 2), node, "crash")
+            Fault(0.45 * trace.end_s * (number + 1) / (len(victims) + 1), node, "crash")
             for number, node in enumerate(victims)
         ),
         timeout_s=5.0,
