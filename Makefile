@@ -7,18 +7,18 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 
 setup: packages .venv/.all .venv/.compiled
 
-# Programs that emulated links and their tests need, as PROGRAM:DEBIAN-PACKAGE.
-PROGRAMS := iperf3:iperf3 ping:iputils-ping ip:iproute2 nsenter:util-linux cc:gcc linux.uml:user-mode-linux \
+# Programs that emulated links and their tests need, as PROGRAM:DEBIAN-PACKAGE[+PACKAGE].
+PROGRAMS := iperf3:iperf3 ping:iputils-ping ip:iproute2 nsenter:util-linux cc:gcc+libc6-dev linux.uml:user-mode-linux \
 	mnexec:mininet brctl:bridge-utils ifconfig:net-tools
 
 packages:
 	@missing=""; for pair in $(PROGRAMS); do \
-		command -v $${pair%%:*} >/dev/null || missing="$$missing $${pair##*:}"; \
+		command -v $${pair%%:*} >/dev/null || missing="$$missing $$(echo $${pair##*:} | tr + " ")"; \
 	done; \
 	if [ -z "$$missing" ]; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		echo "installing$$missing"; \
-		{ apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y $$missing; } >/dev/null; \
+		{ apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$missing; } >/dev/null; \
 	else echo "without these some tests are left out: sudo apt-get install$$missing"; fi
 
 # The core is enough to simulate; the rest is for the real runner, the tests and the checks.
