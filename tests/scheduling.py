@@ -10,12 +10,8 @@ from typing import Final
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-BESIDE: Final = (
-    "tests/real_runner/links/mininet/test_exactness.py",
-    "tests/real_runner/links/netem/test_in_a_guest.py",
-    "tests/real_runner/test_exactness.py",
-)
-"""What takes long and bears company, but is not to give way."""
+BESIDE: Final = "tests/real_runner/links/netem/test_in_a_guest.py"
+"""It waits for a guest, which is not to give way; its tests are run again where they fail."""
 BY_THE_CLOCK: Final = (
     "tests/contracts/",
     "tests/experiments/dilation/",

@@ -118,8 +118,8 @@ def test_directions_of_a_half_duplex_link_share_its_rate(emulated: Emulated[Any]
         return sum(said[name]["bits_per_second"] for name in names)
 
     sums = {duplex: emulated(world(link), look) for duplex, link in both}
-    assert sums["half"] == pytest.approx(20e6 * GOODPUT, rel=0.06)
-    assert sums["full"] == pytest.approx(40e6 * GOODPUT, rel=0.06)
+    assert sums["half"] == pytest.approx(20e6 * GOODPUT, rel=0.1)
+    assert sums["full"] == pytest.approx(40e6 * GOODPUT, rel=0.1)
 
 
 @pytest.mark.long
