@@ -1,7 +1,7 @@
 """What a worker asks of whatever does its node's work."""
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +9,16 @@ import numpy.typing as npt
 from workloads.stage import Payload, Stage
 
 Array = npt.NDArray[Any]
+
+
+class Made(NamedTuple):
+    """Tokens of an answer that a computation made; ``ended``: the last of them ends the answer."""
+
+    tokens: tuple[int, ...] = ()
+    ended: bool = False
+
+
+NOTHING = Made()
 
 
 class Executor(Protocol):
@@ -32,10 +42,11 @@ class Executor(Protocol):
         """Return what ``payload`` names."""
         ...
 
-    def run(self, job: int, stages: tuple[Stage, ...], stopped: Callable[[], bool] = ...) -> None:
+    def run(self, job: int, stages: tuple[Stage, ...], stopped: Callable[[], bool] = ...) -> Made:
         """Run ``stages`` in order on what lies here; the result lies here, too.
 
-        Once ``stopped()``, no further one is begun. Never so by default.
+        Once ``stopped()``, no further one is begun. Never so by default. Returns the tokens of an
+        answer that the stages made, where they write one.
         """
         ...
 

@@ -26,6 +26,7 @@ class Payload:
     of the input outside ``shard`` (true for any token after a global block), ``summary`` whether
     it holds averages over ``shard`` only, which show none of its parts by themselves.
     ``fixed_bytes`` is for what no codec touches (pixels, masks); it excludes ``elements``.
+    ``first`` is the place of its first token in a text that is worked on piece by piece.
     """
 
     tensor: str
@@ -36,6 +37,7 @@ class Payload:
     mixes: bool = False
     summary: bool = False
     fixed_bytes: float = 0.0
+    first: int = 0
 
     def encoded_bytes(self, codec: Codec) -> float:
         """Return the bytes that travel when the tensor is written with ``codec``."""
@@ -53,7 +55,11 @@ class Stage:
     it runs, in order, and ``shard`` the parts of the input it runs them on (empty: all).
     ``precision`` is that of the arithmetic, a key of a device's peak rates. ``makes`` is what it
     leaves on its node, where that tells who holds what (hidden states, a latent, an image) or when
-    a part of the answer is there (a token); None where what it is sent for tells enough.
+    a part of the answer is there (a token); None where what it is sent for tells enough. Where
+    that is more than one token, it is the most there can be: guesses are checked, and how many of
+    them hold is for the run to tell. ``positions`` are those of a text that it runs, the first and
+    the one past the last. ``codec`` is what its input is written with and read back before it is
+    used, as whoever got it over the wire did; empty: it is used as it is.
     """
 
     kind: str
@@ -65,6 +71,8 @@ class Stage:
     shard: Shard = ()
     precision: str = "fp16"
     makes: Payload | None = None
+    positions: tuple[int, int] = (0, 0)
+    codec: str = ""
 
 
 @dataclass(frozen=True, slots=True)

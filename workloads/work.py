@@ -94,7 +94,7 @@ def require_precision(place: str, precision: str) -> None:
         )
 
 
-def stage_of(
+def stage_of(  # noqa: PLR0913 - what a stage is described by
     kind: str,
     work: Work,
     precision: str,
@@ -103,6 +103,8 @@ def stage_of(
     shard: Shard = (),
     makes: Payload | None = None,
     unread: int = 0,
+    positions: tuple[int, int] = (0, 0),
+    codec: str = "",
 ) -> Stage:
     """Return ``work`` at a precision as a stage.
 
@@ -121,4 +123,6 @@ def stage_of(
         shard=shard,
         precision=precision,
         makes=makes,
+        positions=positions,
+        codec=codec,
     )

@@ -4,11 +4,12 @@ from functools import lru_cache
 from typing import Any
 
 from real_runner.wire.messages import load
+from real_runner.wire.payloads import payload_message, payload_of
 from workloads.stage import Stage
 
 control = load("real_runner/control/control.proto")
 
-VERSION = 1
+VERSION = 2
 METHOD = "/tessera.Control/Work"
 ORCHESTRATOR = "orchestrator"
 """The name in the certificate of the one who may command workers."""
@@ -26,6 +27,9 @@ def stage_message(stage: Stage) -> Any:
         blocks=stage.blocks,
         shard=stage.shard,
         precision=stage.precision,
+        makes=payload_message(stage.makes) if stage.makes else None,
+        positions=stage.positions,
+        codec=stage.codec,
     )
 
 
@@ -40,4 +44,7 @@ def stage_of(message: Any) -> Stage:
         tuple(message.blocks),
         tuple(message.shard),
         message.precision,
+        payload_of(message.makes) if message.HasField("makes") else None,
+        (message.positions[0], message.positions[1]),
+        message.codec,
     )

@@ -11,7 +11,7 @@ import torch
 
 from real_runner.deployment import NodeSpec
 from real_runner.errors import RealRunError, StepError
-from real_runner.executor import Array, expected_shape, never
+from real_runner.executor import NOTHING, Array, Made, expected_shape, never
 from real_runner.shards import pixels, stages, weights
 from real_runner.shards.architecture import empty_sam, empty_tile_encoder, tile_variant
 from real_runner.shards.board import Board, key_of
@@ -85,17 +85,18 @@ class SamExecutor:
 
     def run(
         self, job: int, stages_: tuple[Stage, ...], stopped: Callable[[], bool] = never
-    ) -> None:
+    ) -> Made:
         """Run the stages in order; each leaves its result on the request's board."""
         board = self._board(job)
         with torch.inference_mode():
             for stage, following in zip_longest(stages_, stages_[1:]):
                 if stopped():
-                    return
+                    break
                 try:
                     stages.run(self._kit, board, stage, following)
                 except WorkloadError as error:
                     raise StepError(f"{stage.kind}: {error}") from error
+        return NOTHING
 
     def forget(self, job: int) -> None:
         """Drop all that is kept for a request."""

@@ -19,6 +19,7 @@ def payload_message(payload: Payload) -> Any:
         mixes=payload.mixes,
         summary=payload.summary,
         fixed_bytes=payload.fixed_bytes,
+        first=payload.first,
     )
 
 
@@ -33,4 +34,5 @@ def payload_of(message: Any) -> Payload:
         message.mixes,
         message.summary,
         message.fixed_bytes,
+        message.first,
     )

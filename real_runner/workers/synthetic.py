@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from real_runner.executor import Array, expected_shape, is_bytes, never
+from real_runner.executor import NOTHING, Array, Made, expected_shape, is_bytes, never
 from workloads.stage import Payload, Stage
 
 
@@ -18,8 +18,9 @@ class SyntheticExecutor:
         """Return zeros of the shape that ``payload`` has."""
         return np.zeros(expected_shape(payload), np.uint8 if is_bytes(payload) else np.float32)
 
-    def run(self, job: int, stages: tuple[Stage, ...], stopped: Callable[[], bool] = never) -> None:
+    def run(self, job: int, stages: tuple[Stage, ...], stopped: Callable[[], bool] = never) -> Made:
         """Do nothing."""
+        return NOTHING
 
     def forget(self, job: int) -> None:
         """Do nothing: there is nothing."""

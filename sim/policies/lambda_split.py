@@ -223,7 +223,7 @@ class _Text:
             here, depth = part.node, part.last
         done = self._carry(here, self._edge, trip.new, depth, done)
         stage = llama.tail(
-            self._parts[-1].last, trip.new, trip.past, logits=self._logits(trip), tokens=trip.tokens
+            self._parts[-1].last, trip.new, trip.past, tokens=trip.tokens
         )
         return self._run(self._edge, "tail", stage, done)
 

@@ -5,11 +5,13 @@ norm, output projection and the choice of the next token. Each part keeps keys a
 layers, so a round runs only the positions that are ``new`` on top of those ``past``.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from workloads.errors import WorkloadError
 from workloads.llama import costs
+from workloads.llama.acceptance import NEVER, Acceptance
+from workloads.llama.sampling import GREEDY, Sampling
 from workloads.llama.variants import Architecture
 from workloads.stage import ChainLink, Payload, Stage
 from workloads.work import PRECISION_BYTES, Work, require_precision, stage_of
@@ -22,14 +24,19 @@ TOKEN_BYTES = 4
 class Llama:
     """``prompt_tokens`` in, ``output_tokens`` out, of one Llama; a `workloads.stage.Model`.
 
-    ``precision`` is that of arithmetic, weights and cache. Raises `WorkloadError` for impossible
-    values.
+    ``precision`` is that of arithmetic, weights and cache. ``sampling`` is how tokens are chosen.
+    ``drafter`` guesses tokens ahead where a policy asks for that: a smaller Llama, or, without one,
+    a search for what followed the last tokens before. ``acceptance`` says how many of the guesses
+    hold where no real text decides. Raises `WorkloadError` for impossible values.
     """
 
     architecture: Architecture
     prompt_tokens: int = 16
     output_tokens: int = 300
     precision: str = "fp16"
+    sampling: Sampling = GREEDY
+    drafter: Architecture | None = None
+    acceptance: Acceptance = NEVER
 
     def __post_init__(self) -> None:
         for name in ("prompt_tokens", "output_tokens"):
@@ -42,6 +49,11 @@ class Llama:
                 f"the {longest} positions of {self.name}; ask for fewer"
             )
         require_precision("llama.precision", self.precision)
+        if self.drafter and self.drafter.vocabulary != self.architecture.vocabulary:
+            raise WorkloadError(
+                f"text.drafter: {self.drafter.name} knows {self.drafter.vocabulary} tokens and "
+                f"{self.name} {self.architecture.vocabulary}; give one with the same vocabulary"
+            )
 
     @property
     def name(self) -> str:
@@ -80,15 +92,15 @@ class Llama:
         """The unsplit model's rounds: one that reads the prompt, then one per token."""
         return _chain(self)
 
-    def hidden(self, positions: int, depth: int) -> Payload:
-        """Return hidden states of so many positions after ``depth`` layers.
+    def hidden(self, positions: int, depth: int, first: int = 0) -> Payload:
+        """Return hidden states of so many positions from ``first`` on after ``depth`` layers.
 
         >>> from workloads.codec import CODECS
         >>> from workloads.llama.variants import VARIANTS
         >>> Llama(VARIANTS["llama2-7b"]).hidden(1, 1).encoded_bytes(CODECS["fp16"])
         8192.0
         """
-        return _hidden(self.architecture, positions, depth)
+        return _hidden(self.architecture, positions, depth, first)
 
     def head(self, a: int, new: int, past: int) -> Stage:
         """Return embedding and layers [0, a)."""
@@ -98,16 +110,22 @@ class Llama:
         """Return layers [first, last)."""
         return _middle(self.architecture, self.precision, first, last, new, past)
 
-    def tail(self, b: int, new: int, past: int, *, logits: int = 1, tokens: int = 1) -> Stage:
-        """Return layers [b, L) and the last ``logits`` positions' choices, ``tokens`` of them kept.
+    def tail(self, b: int, new: int, past: int, *, tokens: int = 1) -> Stage:
+        """Return layers [b, L) and the choice of a token at each of the last ``tokens`` positions.
 
-        ``tokens`` is 0 while the prompt has not been read to its end.
+        ``tokens`` is 0 while the prompt has not been read to its end. Where it is more than 1, all
+        positions but the first hold guesses, and a choice counts only where all guesses before it
+        were right.
         """
-        return _tail(self.architecture, self.precision, b, new, past, logits, tokens)
+        return _tail(self.architecture, self.precision, b, new, past, tokens)
 
-    def whole(self, new: int, past: int, *, logits: int = 1, tokens: int = 1) -> Stage:
-        """Return the unsplit model."""
-        return _whole(self.architecture, self.precision, new, past, logits, tokens)
+    def whole(self, new: int, past: int, *, tokens: int = 1) -> Stage:
+        """Return the unsplit model; ``tokens`` as in `tail`."""
+        return _whole(self.architecture, self.precision, new, past, tokens)
+
+    def draft(self, guesses: int, past: int) -> Stage:
+        """Return guessing what follows the token at position ``past``, so many tokens of it."""
+        return _draft(self.drafter, self.precision, guesses, past)
 
     def kv_bytes(self, layers: int) -> float:
         """Return what one position takes in the caches of so many layers.
@@ -127,8 +145,9 @@ def tokens(count: int) -> Payload:
 
 
 @lru_cache(maxsize=1 << 14)
-def _hidden(model: Architecture, positions: int, depth: int) -> Payload:
-    return Payload("hidden", (), positions * model.hidden, positions, depth, mixes=True)
+def _hidden(model: Architecture, positions: int, depth: int, first: int) -> Payload:
+    elements = positions * model.hidden
+    return Payload("hidden", (), elements, positions, depth, mixes=True, first=first)
 
 
 @lru_cache(maxsize=1 << 14)
@@ -136,7 +155,13 @@ def _head(model: Architecture, precision: str, a: int, new: int, past: int) -> S
     work = costs.embedding(model, new) + costs.layer(model, new, past).times(a)
     table = costs.table_parameters(model)
     return stage_of(
-        "llama.head", work, precision, blocks=range(a), makes=_hidden(model, new, a), unread=table
+        "llama.head",
+        work,
+        precision,
+        blocks=range(a),
+        makes=_hidden(model, new, a, past),
+        unread=table,
+        positions=(past, past + new),
     )
 
 
@@ -150,38 +175,65 @@ def _middle(
         work,
         precision,
         blocks=range(first, last),
-        makes=_hidden(model, new, last),
+        makes=_hidden(model, new, last, past),
+        positions=(past, past + new),
     )
 
 
 @lru_cache(maxsize=1 << 14)
 def _tail(
-    model: Architecture, precision: str, b: int, new: int, past: int, logits: int, kept: int
+    model: Architecture, precision: str, b: int, new: int, past: int, chosen: int
 ) -> Stage:
     work = costs.layer(model, new, past).times(model.layers - b)
-    work += costs.logits(model, logits) if kept else Work()
-    left = 0 if kept else costs.logits(model, 1).parameters
-    makes = tokens(kept) if kept else _hidden(model, new, model.layers)
+    work += costs.logits(model, chosen) if chosen else Work()
     return stage_of(
-        "llama.tail", work, precision, blocks=range(b, model.layers), makes=makes, unread=left
+        "llama.tail",
+        work,
+        precision,
+        blocks=range(b, model.layers),
+        makes=tokens(chosen) if chosen else _hidden(model, new, model.layers, past),
+        unread=0 if chosen else costs.logits(model, 1).parameters,
+        positions=(past, past + new),
     )
 
 
 @lru_cache(maxsize=1 << 14)
 def _whole(
-    model: Architecture, precision: str, new: int, past: int, logits: int, kept: int
+    model: Architecture, precision: str, new: int, past: int, chosen: int
 ) -> Stage:
     work = costs.embedding(model, new) + costs.layer(model, new, past).times(model.layers)
-    work += costs.logits(model, logits)
+    work += costs.logits(model, chosen)
     table = 0 if model.tied else costs.table_parameters(model)
     return stage_of(
         "llama.whole",
         work,
         precision,
         blocks=range(model.layers),
-        makes=tokens(kept),
+        makes=tokens(chosen),
         unread=table,
+        positions=(past, past + new),
     )
+
+
+@lru_cache(maxsize=1 << 14)
+def _draft(model: Architecture | None, precision: str, guesses: int, past: int) -> Stage:
+    """Return a search, which costs nothing to speak of, or a smaller model's rounds.
+
+    That model has read what the text had when it last guessed; what came since, on average about
+    as many tokens as it guesses, it reads again.
+    """
+    span = (past + 1, past + 1 + guesses)
+    if model is None:
+        searched = Work(moved=past, launches=1)
+        return stage_of("llama.draft", searched, precision, positions=span)
+    work = Work()
+    for guess in range(guesses):
+        new = guesses if not guess else 1
+        work += costs.embedding(model, new) + costs.logits(model, 1)
+        work += costs.layer(model, new, past + guess).times(model.layers)
+    resident = costs.parameters(model)
+    stage = stage_of("llama.draft", work, precision, positions=span)
+    return replace(stage, weight_bytes=float(PRECISION_BYTES[precision] * resident))
 
 
 @lru_cache(maxsize=64)

@@ -20,7 +20,9 @@ class Architecture:
     """A decoder of ``layers`` blocks; ``kv_heads`` below ``heads`` is grouped-query attention.
 
     ``tied`` says that the output projection is the embedding table, ``attention_bias`` and
-    ``mlp_bias`` that the linear maps of each have one.
+    ``mlp_bias`` that the linear maps of each have one. ``norm_eps`` keeps norms from dividing by
+    0, ``rope_theta`` is the base of the rotary embedding's wavelengths. Token ``begin`` opens a
+    text, token ``end`` closes it.
     """
 
     name: str
@@ -35,6 +37,10 @@ class Architecture:
     tied: bool = False
     attention_bias: bool = False
     mlp_bias: bool = False
+    norm_eps: float = 1e-5
+    rope_theta: float = 10_000.0
+    begin: int = 1
+    end: int = 2
 
     @property
     def inner(self) -> int:
@@ -74,6 +80,10 @@ class Configuration(BaseModel):
     tie_word_embeddings: bool = False
     attention_bias: bool = False
     mlp_bias: bool = False
+    rms_norm_eps: Annotated[float, Field(gt=0)] = 1e-6
+    rope_theta: Annotated[float, Field(gt=0)] = 10_000.0
+    bos_token_id: Annotated[int, Field(ge=0)] = 1
+    eos_token_id: Annotated[int, Field(ge=0)] = 2
 
     @model_validator(mode="after")
     def _divides(self) -> Self:
@@ -104,6 +114,10 @@ class Configuration(BaseModel):
             tied=self.tie_word_embeddings,
             attention_bias=self.attention_bias,
             mlp_bias=self.mlp_bias,
+            norm_eps=self.rms_norm_eps,
+            rope_theta=self.rope_theta,
+            begin=self.bos_token_id,
+            end=self.eos_token_id,
         )
 
 

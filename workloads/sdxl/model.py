@@ -20,6 +20,9 @@ PROMPT_BYTES = 4
 RAW_BYTES = 3
 """Of a pixel of the answer: 8-bit red, green and blue."""
 
+PREVIEW = 4
+"""A preview decodes the latent shrunk so many times: a picture of a quarter of the sides."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sdxl:
@@ -118,9 +121,17 @@ class Sdxl:
         """Return the denoiser's prediction after ``done`` steps."""
         return _denoise(self, done)
 
-    def schedule(self, done: int) -> Stage:
-        """Return the scheduler's step ``done``: latent and noise read, the next latent written."""
-        return _schedule(self, done)
+    def schedule(self, done: int, codec: str = "") -> Stage:
+        """Return the scheduler's step ``done``: latent and noise read, the next latent written.
+
+        Whoever made the noise gives the ``codec`` that it is sent with, so that both ends step on
+        the same numbers.
+        """
+        return _schedule(self, done, codec)
+
+    def preview(self, done: int) -> Stage:
+        """Return decoding a small picture of the latent after ``done`` steps; see `PREVIEW`."""
+        return _preview(self, done)
 
     def decode(self) -> Stage:
         """Return turning the last latent into the picture."""
@@ -159,10 +170,20 @@ def _denoise(sdxl: Sdxl, done: int) -> Stage:
 
 
 @lru_cache(maxsize=1 << 12)
-def _schedule(sdxl: Sdxl, done: int) -> Stage:
+def _schedule(sdxl: Sdxl, done: int, codec: str) -> Stage:
     elements = sdxl.latent(done).elements
     work = Work(moved=3 * elements, launches=2)
-    return stage_of("sdxl.schedule", work, sdxl.precision, makes=sdxl.latent(done + 1))
+    return stage_of("sdxl.schedule", work, sdxl.precision, makes=sdxl.latent(done + 1), codec=codec)
+
+
+@lru_cache(maxsize=1 << 12)
+def _preview(sdxl: Sdxl, done: int) -> Stage:
+    height, width = (max(1, side // PREVIEW) for side in sdxl.latent_size)
+    work = Work(moved=sdxl.latent(done).elements, launches=1)
+    work += costs.decode(sdxl.variant.decoder, height, width)
+    pixels = sdxl.variant.scale**2 * height * width
+    picture = Payload("preview", fixed_bytes=float(RAW_BYTES * pixels), blocks_done=done)
+    return stage_of("sdxl.preview", work, sdxl.precision, makes=picture)
 
 
 @lru_cache(maxsize=1 << 8)
