@@ -9,25 +9,27 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from sim.errors import PlanError, PolicyError
-from sim.plan import Plan, Step
+from sim.plan import Compute, Plan, Step
 from sim.policy import Policy, Progress, View
 from sim.trace import FAILED, FINISHED, HAS_FINISHED, WAS_LOST
 from sim.walk import Walk
 from workloads.stage import Request
 
-Kept = tuple[tuple[Step, float], ...]
-"""Finished steps, each with its end in seconds."""
+Kept = tuple[tuple[Step, float, int], ...]
+"""Finished steps, each with its end in seconds and the tokens of an answer that it made."""
 
 
 class Course:
     """One plan under way for one request; the lists have one entry per step.
 
     ``queued_s``, ``start_s`` and ``end_s`` are as a `sim.trace.Record` has them, ``states`` as
-    `sim.trace.Columns` has them. ``kept`` are the finished steps of earlier plans.
+    `sim.trace.Columns` has them. ``kept`` are the finished steps of earlier plans. ``made`` has the
+    tokens of steps that could have made several, ``ended`` says that the last one ends the answer.
     """
 
     __slots__ = (
-        "end_s", "kept", "plan", "progress", "queued_s", "request", "start_s", "states", "walk",
+        "end_s", "ended", "kept", "made", "plan", "progress", "queued_s", "request", "start_s",
+        "states", "walk",
     )  # fmt: skip
 
     def __init__(self, request: Request, plan: Plan, progress: Progress, kept: Kept = ()) -> None:
@@ -41,12 +43,24 @@ class Course:
         self.start_s = [0.0] * steps
         self.end_s = [0.0] * steps
         self.states = bytearray(steps)
+        self.made: dict[int, int] = {}
+        self.ended = progress.ended
+
+    def note_made(self, index: int, tokens: int) -> None:
+        """Note how many tokens a computation made that could have made several."""
+        self.made[index] = tokens
+        for later in self.plan.successors[index]:
+            step = self.plan.steps[later]
+            if not isinstance(step, Compute) and step.tokens:  # which sends them on
+                self.made[later] = tokens
 
     def finished(self) -> Kept:
-        """Return the finished steps of this plan and of those before, each with its end."""
-        own = zip(self.plan.steps, self.end_s, self.states, strict=True)
+        """Return the finished steps of this plan and of those before."""
+        own = enumerate(zip(self.plan.steps, self.end_s, self.states, strict=True))
         return self.kept + tuple(
-            (step, end_s) for step, end_s, state in own if state == HAS_FINISHED
+            (step, end_s, self.made.get(index, step.tokens))
+            for index, (step, end_s, state) in own
+            if state == HAS_FINISHED
         )
 
     def lost(self) -> tuple[Step, ...]:
@@ -103,9 +117,16 @@ def settled(
     failures = progress.failures + walk.failed
     if failures >= most_plans:
         return Ended(FAILED, f"{failures} of its plans were lost")
-    kept = tuple(pair for pair in course.finished() if stands(*pair))
-    finished = tuple(step for step, _ in kept)
-    return Onward(Progress(progress.plans + 1, finished, course.lost(), failures), kept)
+    kept = tuple(each for each in course.finished() if stands(each[0], each[1]))
+    onward = Progress(
+        progress.plans + 1,
+        tuple(step for step, _, _ in kept),
+        course.lost(),
+        failures,
+        tuple(tokens for _, _, tokens in kept),
+        course.ended,
+    )
+    return Onward(onward, kept)
 
 
 _FINISHED = Ended(FINISHED, "")

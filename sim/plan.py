@@ -17,6 +17,9 @@ from sim.errors import PlanError
 from workloads.codec import codec_named
 from workloads.stage import Payload, Stage
 
+WRITTEN = "token"
+"""The tensor that parts of a written answer are."""
+
 
 @dataclass(frozen=True, slots=True)
 class Compute:
@@ -29,6 +32,12 @@ class Compute:
     stages: tuple[Stage, ...]
     after: tuple[int, ...] = ()
     need: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of an answer that it makes; the most, where some of them are guesses."""
+        made = (stage.makes for stage in self.stages)
+        return sum(each.tokens for each in made if each and each.tensor == WRITTEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +59,11 @@ class Transfer:
     def size_bytes(self) -> float:
         """What travels, without transport headers."""
         return self.payload.encoded_bytes(codec_named(self.codec))
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of an answer that it brings; the most, where some of them may not hold."""
+        return self.payload.tokens if self.payload.tensor == WRITTEN else 0
 
 
 Step = Compute | Transfer

@@ -23,14 +23,17 @@ class Progress:
 
     ``finished`` steps tell what is done and where the results still lie: that of a `Compute` on
     its node, that of a `Transfer` on its target. ``lost`` steps are those of the last plan that
-    a fault undid, ``failures`` counts the plans that did not end as they should. The first plan
-    of a request sees `UNTOUCHED`.
+    a fault undid, ``failures`` counts the plans that did not end as they should. ``tokens`` has,
+    for each finished step, how many tokens of an answer it made or brought; the answer has
+    ``ended`` where the model itself has ended it. The first plan of a request sees `UNTOUCHED`.
     """
 
     plans: int = 0
     finished: tuple[Step, ...] = ()
     lost: tuple[Step, ...] = ()
     failures: int = 0
+    tokens: tuple[int, ...] = ()
+    ended: bool = False
 
 
 UNTOUCHED = Progress()

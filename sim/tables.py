@@ -29,7 +29,7 @@ from topologies.carbon import CarbonIntensity
 STEP_COLUMNS = (
     "request", "replication", "attempt", "step", "kind", "stage", "node", "source", "target",
     "queued_s", "start_s", "end_s", "critical", "busy_s", "bytes", "flops", "energy_j",
-    "cost_usd", "carbon_g", "outcome", "world",
+    "cost_usd", "carbon_g", "tokens", "outcome", "world",
 )  # fmt: skip
 REQUEST_COLUMNS = (
     "request", "replication", "origin", "arrival_s", "end_s", "latency_s", "outcome", "reason",
@@ -70,7 +70,8 @@ class Tables:
 
         ``busy_s`` is how long it held a slot of its device, ``bytes`` what really moved: all of a
         transfer that finished, and of any other what had passed by then. ``energy_j``,
-        ``cost_usd`` and ``carbon_g`` go by these two. ``flops`` counts finished computations.
+        ``cost_usd`` and ``carbon_g`` go by these two. ``flops`` counts finished computations,
+        ``tokens`` those of an answer that a step made or brought.
         """
         return self._rows[list(STEP_COLUMNS)]
 
@@ -189,7 +190,10 @@ class Tables:
             rows[name] = getattr(columns, name)[order]
         rows["outcome"] = outcome_words(columns.state)[order]
         rows["critical"] = self._critical(columns)[order]
-        rows["finished"] = columns.state[order] == HAS_FINISHED
+        rows["finished"] = finished = columns.state[order] == HAS_FINISHED
+        planned = np.array([step.tokens for step in self._plan_steps], dtype=np.int64)
+        made = columns.made[order]
+        rows["tokens"] = np.where(made >= 0, made, planned[plan_step]) * finished
         self._charge(rows, columns.used[order], grids)
         return self._labelled(rows)
 

@@ -12,9 +12,6 @@ import pandas as pd
 
 from sim.plan import Compute, Step
 
-WRITTEN = "token"
-"""The tensor that parts of a written answer are."""
-
 
 def arrivals_of_tokens(
     plan_steps: Sequence[Step], rows: pd.DataFrame, origins: pd.Series
@@ -22,16 +19,13 @@ def arrivals_of_tokens(
     """Return ``rank``, ``end_s`` and ``tokens`` of each step that brought tokens to its origin.
 
     ``rows`` has a row per step run, with ``plan_step`` indexing ``plan_steps``, ``rank`` indexing
-    ``origins``, ``end_s`` and ``finished``.
+    ``origins``, ``end_s`` and the ``tokens`` that it made.
     """
-    counts, places = _brought(plan_steps)
-    came = rows.loc[rows["finished"], ["plan_step", "rank", "end_s"]]
-    step = came["plan_step"].to_numpy()
-    came = came[counts[step] > 0]
+    places = np.array([_end_of(step) for step in plan_steps], dtype=object)
+    came = rows.loc[rows["tokens"] > 0, ["plan_step", "rank", "end_s", "tokens"]]
     step, rank = came["plan_step"].to_numpy(), came["rank"].to_numpy()
     at_home = places[step] == origins.to_numpy(dtype=object)[rank]
-    found: pd.DataFrame = came.loc[at_home, ["rank", "end_s"]]
-    found["tokens"] = counts[step][at_home]
+    found: pd.DataFrame = came.loc[at_home, ["rank", "end_s", "tokens"]]
     return found
 
 
@@ -56,15 +50,5 @@ def token_times(came: pd.DataFrame, arrival_s: pd.Series) -> dict[str, npt.NDArr
     }
 
 
-def _brought(plan_steps: Sequence[Step]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.object_]]:
-    """Return how many tokens each step leaves behind, and where."""
-    counts = np.zeros(len(plan_steps), dtype=np.int64)
-    places = np.empty(len(plan_steps), dtype=object)
-    for number, step in enumerate(plan_steps):
-        if isinstance(step, Compute):
-            made = (stage.makes for stage in step.stages)
-            counts[number] = sum(each.tokens for each in made if each and each.tensor == WRITTEN)
-            places[number] = step.node
-        elif step.payload.tensor == WRITTEN:
-            counts[number], places[number] = step.payload.tokens, step.target
-    return counts, places
+def _end_of(step: Step) -> str:
+    return step.node if isinstance(step, Compute) else step.target

@@ -90,7 +90,8 @@ class Columns(NamedTuple):
     ``plan`` indexes `Trace.plans`; ``execution`` counts the plans executed; ``state`` is one of
     `NEVER_BEGUN`, `HAS_FINISHED`, `WAS_CANCELLED`, `WAS_LOST`. ``used`` is what the step took of
     its device (seconds of one slot) or sent over its route (bytes), where the runner said so; it
-    is NaN where that follows from the rest of the row (see `Trace.add`).
+    is NaN where that follows from the rest of the row (see `Trace.add`). ``made`` are the tokens of
+    an answer that the step made or brought, -1 where the plan tells how many.
     """
 
     execution: npt.NDArray[np.int64]
@@ -103,6 +104,7 @@ class Columns(NamedTuple):
     end_s: npt.NDArray[np.float64]
     state: npt.NDArray[np.uint8]
     used: npt.NDArray[np.float64]
+    made: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,7 @@ class Sink:
 Integers = npt.NDArray[np.int64]
 
 _AS_USUAL: Mapping[int, float] = MappingProxyType({})
+_AS_PLANNED: Mapping[int, int] = MappingProxyType({})
 
 
 class Trace:
@@ -161,14 +164,19 @@ class Trace:
         end_s: list[float],
         states: bytes | bytearray,
         used: Mapping[int, float] = _AS_USUAL,
+        made: Mapping[int, int] = _AS_PLANNED,
     ) -> None:
         """Add one executed plan; the lists have one entry per step, whatever became of it.
 
         ``used`` tells by step what it took where that is something else than usual. Usual is,
         for a computation, one slot from its start to its end; for a transfer that finished, all
-        of its bytes, for any other none.
+        of its bytes, for any other none. ``made`` tells the tokens that steps made which could
+        have made several.
         """
         store = self._store
+        before = len(store.states)
+        for step, tokens in made.items():
+            store.made[before + step] = tokens
         store.heads.extend((request, attempt, store.number(plan)))
         store.queued_s.fromlist(queued_s)
         store.start_s.fromlist(start_s)
@@ -213,6 +221,7 @@ class Trace:
             end_s=np.array(store.end_s, dtype=np.float64),
             state=np.array(store.states, dtype=np.uint8),
             used=np.array(store.used, dtype=np.float64),
+            made=store.made_column(),
         )
 
     @property
@@ -223,14 +232,16 @@ class Trace:
         rows = zip(*(column[order].tolist() for column in columns), strict=True)
         return [
             Record(request, attempt, self.plans[plan], step, queued, start, end, _OUTCOMES[state])
-            for _, request, attempt, plan, step, queued, start, end, state, _ in rows
+            for _, request, attempt, plan, step, queued, start, end, state, _, _ in rows
         ]
 
 
 class _Store:
     """Executed plans in columns: three heads per plan, the other entries per step."""
 
-    __slots__ = ("_numbers", "end_s", "heads", "plans", "queued_s", "start_s", "states", "used")
+    __slots__ = (
+        "_numbers", "end_s", "heads", "made", "plans", "queued_s", "start_s", "states", "used",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.plans: list[Plan] = []
@@ -241,6 +252,7 @@ class _Store:
         self.end_s = array("d")
         self.used = array("d")
         self.states = bytearray()
+        self.made: dict[int, int] = {}
 
     def number(self, plan: Plan) -> int:
         """Return the place of ``plan`` in ``plans``, to which it is added where it is new."""
@@ -259,6 +271,12 @@ class _Store:
         """Return how many steps each of these plans has."""
         return np.array([len(plan.steps) for plan in self.plans], dtype=np.int64)[plans]
 
+    def made_column(self) -> Integers:
+        """Return the tokens that each step made, -1 where that is as planned."""
+        made = np.full(len(self.states), -1, dtype=np.int64)
+        made[list(self.made)] = list(self.made.values())
+        return made
+
     def split(self, requests: set[int]) -> tuple["_Store", "_Store"]:
         """Return a copy with the executions for these requests, and one with all others."""
         closed = np.isin(self.head_columns()[0], np.array(sorted(requests), dtype=np.int64))
@@ -275,6 +293,8 @@ class _Store:
             column = np.asarray(getattr(self, name))
             setattr(part, name, array("d", column[rows].tobytes()))
         part.states = bytearray(np.frombuffer(bytes(self.states), np.uint8)[rows].tobytes())
+        made = self.made_column()[rows]
+        part.made = {place: int(made[place]) for place in np.flatnonzero(made >= 0).tolist()}
         return part
 
 

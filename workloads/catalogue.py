@@ -10,7 +10,9 @@ from workloads.errors import WorkloadError
 from workloads.images import Image
 from workloads.lengths import Lengths
 from workloads.llama import costs as llama_costs
+from workloads.llama.acceptance import NEVER, Acceptance
 from workloads.llama.model import Llama
+from workloads.llama.sampling import GREEDY, Sampling
 from workloads.llama.variants import VARIANTS as LLAMAS
 from workloads.llama.variants import Architecture, read_architecture
 from workloads.sam.costs import encoder
@@ -31,10 +33,16 @@ WORKLOADS: dict[str, Variant | Architecture | Painter] = {**SAM_WORKLOADS, **LLA
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """What is asked of a model that answers a prompt: tokens in and out, fixed or drawn."""
+    """What is asked of a model that answers a prompt: tokens in and out, fixed or drawn.
+
+    ``drafter`` is a name or a path of a Llama as ``workload.model`` is; see `Llama`.
+    """
 
     prompt_tokens: int | Lengths = 16
     output_tokens: int | Lengths = 300
+    sampling: Sampling = GREEDY
+    drafter: str = ""
+    acceptance: Acceptance = NEVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +104,7 @@ def workload_named(  # noqa: PLR0913 - what any kind of model can be asked
         return Workload(painter, arrivals, requests)
     if name in LLAMAS or name.endswith(".json"):
         _refuse(name, painting=painting)
-        found = LLAMAS[name] if name in LLAMAS else read_architecture(folder / name)
-        return _writing(found, text or Text(), precision, arrivals, requests)
+        return _writing(name, text or Text(), precision, arrivals, requests, folder)
     _refuse(name, text=text, painting=painting)
     sam = model_named(
         name, image=image, prompts=prompts, precision=precision, pixel_encoding=pixel_encoding
@@ -144,16 +151,28 @@ def _refuse(name: str, **choices: object) -> None:
             raise WorkloadError(f"workload.{field}: means nothing to {name!r}; leave it out")
 
 
-def _writing(
-    architecture: Architecture, text: Text, precision: str, arrivals: Arrivals, requests: int
+def _writer(name: str, folder: Path) -> Architecture:
+    return LLAMAS[name] if name in LLAMAS else read_architecture(folder / name)
+
+
+def _writing(  # noqa: PLR0913, PLR0917 - what it is made of
+    name: str, text: Text, precision: str, arrivals: Arrivals, requests: int, folder: Path
 ) -> Workload:
     """Return a workload whose own model is for the longest texts that can be asked of it."""
     asked = {"prompt_tokens": text.prompt_tokens, "output_tokens": text.output_tokens}
     longest = {
-        name: value if isinstance(value, int) else value.most for name, value in asked.items()
+        field: value if isinstance(value, int) else value.most for field, value in asked.items()
     }
-    varying = tuple((name, value) for name, value in asked.items() if not isinstance(value, int))
-    model = Llama(architecture, **longest, precision=precision)
+    varying = tuple((field, value) for field, value in asked.items() if not isinstance(value, int))
+    model = Llama(
+        _writer(name, folder),
+        longest["prompt_tokens"],
+        longest["output_tokens"],
+        precision,
+        text.sampling,
+        _writer(text.drafter, folder) if text.drafter else None,
+        text.acceptance,
+    )
     return Workload(model, arrivals, requests, varying)
 
 

@@ -17,6 +17,8 @@ from workloads.arrivals import Arrivals, Bursts, Camera, Closed, Poisson
 from workloads.catalogue import Painting, Text, workload_named
 from workloads.images import Image
 from workloads.lengths import Lengths, Lognormal, Uniform
+from workloads.llama.acceptance import Independent, Replayed
+from workloads.llama.sampling import Sampling
 from workloads.replay import Replay
 from workloads.workload import Workload
 
@@ -128,16 +130,40 @@ Tokens = (
 )
 
 
+class SamplingDocument(_Document):
+    """How tokens are chosen: the likeliest at ``temperature`` 0; ``stop`` at the end token."""
+
+    temperature: float = Field(default=0.0, ge=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    stop: bool = False
+
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+Counts = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
+
+
 class TextDocument(_Document):
-    """How long prompts and answers are; a distribution is drawn from for each request."""
+    """How long prompts and answers are; a distribution is drawn from for each request.
+
+    ``drafter`` guesses tokens for policies that look ahead: a smaller Llama, by name or by its
+    ``config.json``; without one, what followed the last tokens before. ``acceptance`` is how likely
+    a guess is to hold in simulation, or how many tokens came of each check, as measured.
+    """
 
     prompt_tokens: Tokens = 16
     output_tokens: Tokens = 300
+    sampling: SamplingDocument = SamplingDocument()
+    drafter: str = ""
+    acceptance: Probability | Counts = 0.0
 
     def build(self) -> Text:
         """Return what is asked."""
-        given = (self.prompt_tokens, self.output_tokens)
-        return Text(*(value if isinstance(value, int) else value.build() for value in given))
+        lengths = (self.prompt_tokens, self.output_tokens)
+        prompt, output = (each if isinstance(each, int) else each.build() for each in lengths)
+        chosen, holds = self.sampling, self.acceptance
+        acceptance = Replayed(holds) if isinstance(holds, tuple) else Independent(holds)
+        sampling = Sampling(chosen.temperature, chosen.top_p, chosen.stop)
+        return Text(prompt, output, sampling, self.drafter, acceptance)
 
 
 class PaintingDocument(_Document):

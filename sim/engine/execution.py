@@ -16,14 +16,16 @@ class Work:
     """A computation: the device that serves it, what it is there, and how it holds its slot.
 
     ``shares`` says that the device may give it less than a slot, or take it off, while it runs.
+    ``most_tokens`` above 1: it checks guesses, and so many tokens may come of that.
     """
 
-    __slots__ = ("device", "job", "shares")
+    __slots__ = ("device", "job", "most_tokens", "shares")
 
-    def __init__(self, device: Server, job: Job, *, shares: bool) -> None:
+    def __init__(self, device: Server, job: Job, *, shares: bool, most_tokens: int = 0) -> None:
         self.device = device
         self.job = job
         self.shares = shares
+        self.most_tokens = most_tokens
 
 
 @final

@@ -34,7 +34,8 @@ class PriceLists:
             if isinstance(step, Compute):
                 job = world.pricer.job(step)
                 device = world.devices[step.node]
-                priced.append(Work(device, job, shares=not isinstance(device, Fifo)))
+                shares = not isinstance(device, Fifo)
+                priced.append(Work(device, job, shares=shares, most_tokens=step.tokens))
             else:
                 coded = step.payload.elements > 0
                 priced.append(

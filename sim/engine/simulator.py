@@ -10,6 +10,7 @@ from functools import partial
 from math import inf
 from typing import Any
 
+from sim.checks import Checks
 from sim.course import Ended, Kept, planned, settled
 from sim.engine.arrivals import Arrivals
 from sim.engine.collection import fewer_collections
@@ -95,6 +96,7 @@ class _Run:
             )
         for process in processes:
             self._clock.process(process(self._world))
+        self._checks = Checks(scenario, replication)
         source = Source(scenario, replication)
         self._arrivals = Arrivals(self._clock, observer, source, self._arrive)
 
@@ -164,6 +166,9 @@ class _Run:
 
     def _computed(self, argument: tuple[Execution, int], start_s: float) -> None:
         execution, index = argument
+        price = execution.priced[index]
+        if isinstance(price, Work) and price.most_tokens > 1:
+            execution.note_made(index, self._checks.kept(execution.request, price.most_tokens))
         self._finish(execution, index, start_s)
 
     def _refused(self, argument: tuple[Execution, int]) -> None:
@@ -237,6 +242,7 @@ class _Run:
             execution.end_s,
             execution.states,
             execution.used() if execution.handles else {},
+            execution.made,
         )
 
     def _end_plan(self, execution: Execution) -> None:
@@ -253,6 +259,7 @@ class _Run:
 
     def _end_request(self, request: Request, outcome: str, reason: str) -> None:
         self._trace.end(Outcome(request, self._agenda.now, outcome, reason))
+        self._checks.forget(request)
         if request.index in self._patience:
             self._agenda.cancel(self._patience.pop(request.index))
             self._impatient.pop(request.index, None)

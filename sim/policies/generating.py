@@ -8,7 +8,7 @@ from sim.errors import CannotServeError, PolicyError
 from sim.plan import Compute, Plan, PlanBuilder
 from sim.policies.chain import Local, Offload
 from sim.policies.placement import Job, chain_stages, clouds_of, edge_of, job_of
-from sim.policies.token_rounds import Pace, Round, rounds
+from sim.policies.token_rounds import Pace, Round, ends, rounds
 from sim.policy import Estimates, Progress, View
 from topologies.topology import Node
 from workloads.llama.model import Llama, tokens
@@ -72,39 +72,57 @@ def require_room(world: Estimates, name: str, needed_bytes: float) -> None:
 def tokens_done(progress: Progress, node: str) -> int:
     """Return how many tokens of the answer were chosen on ``node``, and still lie there."""
     return sum(
-        stage.makes.tokens
-        for step in progress.finished
-        if isinstance(step, Compute) and step.node == node
-        for stage in step.stages
-        if stage.makes is not None and stage.makes.tensor == "token"
+        tokens
+        for step, tokens in zip(progress.finished, progress.tokens, strict=True)
+        if tokens and isinstance(step, Compute) and step.node == node
     )
 
 
+def is_answered(llama: Llama, progress: Progress, done: int) -> bool:
+    """Whether a text of which ``done`` tokens are there is as long as it is to be."""
+    return progress.ended or done >= llama.output_tokens
+
+
 def complete_alone(job: Job, site: Site, progress: Progress) -> Plan:
-    """Plan what is left of a text on one node; each token goes to the origin as it comes.
+    """Plan what comes next of a text on one node; each token goes to the origin as it comes.
 
     After a loss the origin sends the prompt again, and the tokens that it has.
     """
     llama, node = llama_of(job.model), site.node
     done = _delivered(progress, job.origin)
+    if is_answered(llama, progress, done):
+        return Plan(())
+    cached = working_on(progress) == node
     builder = PlanBuilder()
-    ready = builder.transfer(job.origin, node, job.model.captured, "fp16", ())
-    if done:
-        ready += builder.transfer(job.origin, node, tokens(done), "fp16", ())
-    for trip in rounds(Pace(), llama.prompt_tokens, llama.output_tokens, done):
+    ready: tuple[int, ...] = ()
+    if not cached:
+        ready = builder.transfer(job.origin, node, job.model.captured, "fp16", ())
+        if done:
+            ready += builder.transfer(job.origin, node, tokens(done), "fp16", ())
+    length = llama.prompt_tokens, llama.output_tokens
+    pace = Pace(may_end=llama.sampling.stop)
+    trips = rounds(pace, *length, done, cached=cached)
+    for trip in trips:
         ready = builder.compute(node, site.stages(llama, trip), ready)
-        builder.transfer(node, job.origin, tokens(trip.tokens), "fp16", ready)
-    return builder.build()
+        payload = tokens(trip.tokens, trip.first_token(llama.prompt_tokens))
+        builder.transfer(node, job.origin, payload, "fp16", ready)
+    return builder.build(completes=ends(trips, *length) and not pace.may_end)
+
+
+def working_on(progress: Progress) -> str:
+    """Return the node that computed last, and still has what it computed; none after a loss."""
+    if progress.lost:
+        return ""
+    nodes = (step.node for step in reversed(progress.finished) if isinstance(step, Compute))
+    return next(nodes, "")
 
 
 def _delivered(progress: Progress, origin: str) -> int:
     """Return how many tokens lie at the origin: chosen there, or sent there."""
     sent = sum(
-        step.payload.tokens
-        for step in progress.finished
-        if not isinstance(step, Compute)
-        and step.target == origin
-        and step.payload.tensor == "token"
+        tokens
+        for step, tokens in zip(progress.finished, progress.tokens, strict=True)
+        if tokens and not isinstance(step, Compute) and step.target == origin
     )
     return sent + tokens_done(progress, origin)
 
@@ -148,7 +166,7 @@ class CloudOnly:
                 "weights and caches; split the model, or take a smaller one"
             )
         cloud = min(idle_s, key=lambda name: (idle_s[name] + view.backlog_s[name], name))
-        return _alone(job, cloud, progress)
+        return _alone(job, working_on(progress) or cloud, progress)
 
 
 def _alone(job: Job, node: str, progress: Progress) -> Plan:

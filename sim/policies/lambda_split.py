@@ -2,10 +2,11 @@
 
 After "Λ-Split: A Privacy-Preserving Split Computing Framework for Cloud-Powered Generative AI"
 (arXiv 2310.14651). Only hidden states travel: no cloud gets the prompt or a token. A plan holds all
-rounds of a text as one chain of steps, so that a text is planned once; see
-`sim.policies.token_rounds`. Each part keeps keys and values of its own layers, and the edge the
-hidden states it has sent: so a cloud that is lost in the middle of a text costs one round in which
-another is sent them all, and no token.
+rounds of a text as one chain of steps, so that a text is planned once; with guesses, whose number
+that holds nobody knows before, it is planned round by round (see `sim.policies.token_rounds`). Each
+part keeps keys and values of its own layers, and the edge the hidden states it has sent: so a cloud
+that is lost in the middle of a text costs one round in which another is sent them all, and no
+token.
 """
 
 from dataclasses import dataclass
@@ -13,22 +14,23 @@ from functools import lru_cache
 from typing import ClassVar, Literal, NamedTuple
 
 from sim.errors import CannotServeError, PolicyError
-from sim.plan import Plan, PlanBuilder
+from sim.plan import Compute, Plan, PlanBuilder
 from sim.policies.generating import (
     Site,
     complete_alone,
     has_room,
+    is_answered,
     llama_of,
     require_room,
     text_bytes,
     tokens_done,
 )
 from sim.policies.placement import Job, clouds_of, edge_of, fetch_to, job_of
-from sim.policies.token_rounds import Pace, Round, rounds
+from sim.policies.token_rounds import Pace, Round, ends, rounds
 from sim.policy import Estimates, Progress, View
 from workloads.codec import codec_named
 from workloads.llama.model import Llama, tokens
-from workloads.stage import Request, Stage
+from workloads.stage import Payload, Request, Stage
 
 CodecName = Literal["fp64", "fp32", "fp16", "int8", "int4"]
 
@@ -48,11 +50,11 @@ class LambdaSplit:
     ``b`` counts from the end where it is negative. ``codec`` writes hidden states. ``clouds`` that
     promise the quickest round, each of another provider, share the middle as consecutive ranges of
     layers (0: one of every provider). ``chunk`` positions of a prompt are read at a time, so that
-    reading overlaps with sending (0: all at once). ``lookahead`` is how many tokens one round trip
-    yields on average, of ``draft`` drafted ones and one more: a parameter here, not a prediction.
-    ``resend`` says whether new positions travel or the whole prefix each time, with nothing cached
-    anywhere; ``connection`` whether one is kept or a ``new`` one opened for each round. ``edge``
-    names the edge, see `sim.policies.placement.edge_of`.
+    reading overlaps with sending (0: all at once). ``draft`` tokens are guessed at the edge for
+    each round trip, which checks them all and yields those that are right and one more. ``resend``
+    says whether new positions travel or the whole prefix each time, with nothing cached anywhere;
+    ``connection`` whether one is kept or a ``new`` one opened for each round. ``edge`` names the
+    edge, see `sim.policies.placement.edge_of`.
     """
 
     reads_load: ClassVar[bool] = False
@@ -62,8 +64,7 @@ class LambdaSplit:
     codec: CodecName = "fp16"
     clouds: int = 1
     chunk: int = 0
-    lookahead: float = 1.0
-    draft: int = 4
+    draft: int = 0
     resend: Literal["new", "prefix"] = "new"
     connection: Literal["kept", "new"] = "kept"
     edge: str = ""
@@ -71,23 +72,18 @@ class LambdaSplit:
     def __post_init__(self) -> None:
         if self.a < 1:
             raise PolicyError(f"a: {self.a} would let a cloud embed the prompt; give at least 1")
-        if self.clouds < 0 or self.chunk < 0:
-            raise PolicyError(f"clouds {self.clouds}, chunk {self.chunk}: give 0 or more of either")
-        if self.draft < 1 or not 1.0 <= self.lookahead <= self.draft + 1:
-            raise PolicyError(
-                f"lookahead: {self.lookahead:g} with {self.draft} drafted tokens; give 1 to "
-                "draft + 1, and a draft of at least 1"
-            )
-        if self.resend == "prefix" and (self.lookahead > 1.0 or self.chunk):
-            raise PolicyError("resend: prefix keeps nothing to look ahead or read on from; use new")
+        for name in ("clouds", "chunk", "draft"):
+            if getattr(self, name) < 0:
+                raise PolicyError(f"{name}: {getattr(self, name)}; give 0 or more")
+        if self.resend == "prefix" and (self.draft or self.chunk):
+            raise PolicyError("resend: prefix keeps nothing to guess or read on from; use new")
 
-    @property
-    def pace(self) -> Pace:
+    def pace(self, llama: Llama) -> Pace:
         """How a text is cut into rounds."""
-        return Pace(self.chunk, self.lookahead, self.draft, self.resend)
+        return Pace(self.chunk, self.draft, self.resend, llama.sampling.stop)
 
     def plan(self, request: Request, progress: Progress, view: View) -> Plan:
-        """Return all rounds that are left of the text as one plan."""
+        """Return the rounds that are left of the text, or the next one, as one plan."""
         job = job_of(request)
         if progress.plans == 0:
             return _first_plan(self, job, view.estimates)
@@ -115,14 +111,31 @@ def _plan(policy: LambdaSplit, job: Job, world: Estimates, progress: Progress) -
     require_room(world, edge, text_bytes(llama, kept_bytes, llama.layers - b + policy.a))
     if policy.a == b:
         return complete_alone(job, Site(edge, policy.a), progress)
-    parts = _parts(policy, job, edge, b, world)
     done = tokens_done(progress, edge)
+    if is_answered(llama, progress, done):
+        return Plan(())
+    kept = _parts_at_work(progress, policy.a, b)
+    parts = kept or _parts(policy, job, edge, b, world)
     builder = PlanBuilder()
     ready = () if done else fetch_to(builder, job, edge)
-    _Text(builder, policy, llama, job.origin, edge, parts).write(
-        rounds(policy.pace, llama.prompt_tokens, llama.output_tokens, done), ready
-    )
-    return builder.build()
+    length, pace = (llama.prompt_tokens, llama.output_tokens), policy.pace(llama)
+    trips = rounds(pace, *length, done, cached=bool(kept))
+    _Text(builder, policy, llama, job.origin, edge, parts).write(trips, ready)
+    return builder.build(completes=ends(trips, *length) and not pace.may_end)
+
+
+def _parts_at_work(progress: Progress, a: int, b: int) -> tuple[Part, ...]:
+    """Return who has the caches of layers [a, b); nobody after a loss."""
+    found: list[Part] = []
+    for step in reversed(progress.finished if not progress.lost else ()):
+        if isinstance(step, Compute) and step.stages[0].kind == "llama.middle":
+            blocks = step.stages[0].blocks
+            if blocks[-1] + 1 != (found[-1].first if found else b):
+                return ()
+            found.append(Part(step.node, blocks[0], blocks[-1] + 1))
+            if blocks[0] == a:
+                return tuple(reversed(found))
+    return ()
 
 
 def _end_of_middle(policy: LambdaSplit, llama: Llama) -> int:
@@ -208,47 +221,46 @@ class _Text:
             done = self._round(trip, ready)
             if trip.tokens:
                 ready = done
-                self._builder.transfer(self._edge, self._origin, tokens(trip.tokens), "fp16", done)
+                payload = tokens(trip.tokens, trip.first_token(self._llama.prompt_tokens))
+                self._builder.transfer(self._edge, self._origin, payload, "fp16", done)
 
     def _round(self, trip: Round, ready: tuple[int, ...]) -> tuple[int, ...]:
         """Write one round and return what ends it."""
         llama, policy = self._llama, self._policy
-        done = self._run(self._edge, "head", llama.head(policy.a, trip.new, trip.past), ready)
-        here, count, depth = self._edge, trip.sent, policy.a
+        head: tuple[Stage, ...] = (llama.head(policy.a, trip.new, trip.past),)
+        if trip.guesses:
+            head = (llama.draft(trip.guesses, trip.past), *head)
+        done = self._run(self._edge, "head", head, ready)
+        here, hidden = self._edge, llama.hidden(trip.sent, policy.a, trip.sent_past)
         fresh = policy.connection == "new"
         for part in self._parts:
-            done = self._carry(here, part.node, count, depth, done, fresh=fresh)
+            done = self._carry(here, part.node, hidden, done, fresh=fresh)
             stage = llama.middle(part.first, part.last, trip.sent, trip.sent_past)
-            done = self._run(part.node, "middle", stage, done)
-            here, depth = part.node, part.last
-        done = self._carry(here, self._edge, trip.new, depth, done)
-        stage = llama.tail(
-            self._parts[-1].last, trip.new, trip.past, tokens=trip.tokens
-        )
-        return self._run(self._edge, "tail", stage, done)
+            done = self._run(part.node, "middle", (stage,), done)
+            here, hidden = part.node, llama.hidden(trip.sent, part.last, trip.sent_past)
+        b = self._parts[-1].last
+        done = self._carry(here, self._edge, llama.hidden(trip.new, b, trip.past), done)
+        tail = llama.tail(b, trip.new, trip.past, tokens=trip.tokens)
+        return self._run(self._edge, "tail", (tail,), done)
 
-    def _logits(self, trip: Round) -> int:
-        """Return how many positions the edge chooses a token for: each of a draft, else one."""
-        return trip.new if trip.past and self._policy.lookahead > 1.0 else 1
-
-    def _run(self, node: str, part: str, stage: Stage, after: tuple[int, ...]) -> tuple[int, ...]:
-        """Run a stage after what it needs and after this part's last one, whose cache it reads."""
+    def _run(
+        self, node: str, part: str, stages: tuple[Stage, ...], after: tuple[int, ...]
+    ) -> tuple[int, ...]:
+        """Run stages after what they need and after this part's last, whose cache they read."""
         before = self._last.get(node + part, ())
         needed = tuple(sorted({*after, *before}))
-        self._last[node + part] = done = self._builder.compute(node, (stage,), needed)
+        self._last[node + part] = done = self._builder.compute(node, stages, needed)
         return done
 
     def _carry(
         self,
         source: str,
         target: str,
-        positions: int,
-        depth: int,
+        hidden: Payload,
         after: tuple[int, ...],
         *,
         fresh: bool = False,
     ) -> tuple[int, ...]:
-        payload = self._llama.hidden(positions, depth)
         return self._builder.transfer(
-            source, target, payload, self._policy.codec, after, fresh=fresh
+            source, target, hidden, self._policy.codec, after, fresh=fresh
         )

@@ -107,7 +107,7 @@ def test_the_real_runner_takes_the_very_steps_that_the_simulator_does(
     pytest.importorskip("grpc")
     at_once = "workload.arrivals={kind: closed, clients: 1}"
     short = (*SHORT, "--set", "workload.requests=1", "--set", at_once)
-    policy = ("--policy", "lambda-split/pipelined:codec=int8,lookahead=2,draft=2")
+    policy = ("--policy", "lambda-split/pipelined:codec=int8,draft=2")
     found = {}
     for world in ("simulate", "run"):
         ran = tessera(world, LLAMA, *short, *policy, "--out", str(tmp_path / world))

@@ -139,9 +139,10 @@ class Llama:
 
 
 @lru_cache(maxsize=1 << 14)
-def tokens(count: int) -> Payload:
-    """Return so many tokens of the answer."""
-    return Payload("token", tokens=count, fixed_bytes=float(TOKEN_BYTES * count))
+def tokens(count: int, first: int = 0) -> Payload:
+    """Return so many tokens of the answer, from the one in place ``first`` on."""
+    size_bytes = float(TOKEN_BYTES * count)
+    return Payload("token", tokens=count, fixed_bytes=size_bytes, first=first)
 
 
 @lru_cache(maxsize=1 << 14)
@@ -181,9 +182,7 @@ def _middle(
 
 
 @lru_cache(maxsize=1 << 14)
-def _tail(
-    model: Architecture, precision: str, b: int, new: int, past: int, chosen: int
-) -> Stage:
+def _tail(model: Architecture, precision: str, b: int, new: int, past: int, chosen: int) -> Stage:
     work = costs.layer(model, new, past).times(model.layers - b)
     work += costs.logits(model, chosen) if chosen else Work()
     return stage_of(
@@ -198,9 +197,7 @@ def _tail(
 
 
 @lru_cache(maxsize=1 << 14)
-def _whole(
-    model: Architecture, precision: str, new: int, past: int, chosen: int
-) -> Stage:
+def _whole(model: Architecture, precision: str, new: int, past: int, chosen: int) -> Stage:
     work = costs.embedding(model, new) + costs.layer(model, new, past).times(model.layers)
     work += costs.logits(model, chosen)
     table = 0 if model.tied else costs.table_parameters(model)

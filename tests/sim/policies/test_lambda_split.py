@@ -44,7 +44,7 @@ def round_trip_and_compute_s(scenario, cloud, positions=1):
     parts = (
         (llama.head(1, positions, 165), "jetson"),
         (llama.middle(1, 31, positions, 165), cloud),
-        (llama.tail(31, positions, 165, logits=positions), "jetson"),
+        (llama.tail(31, positions, 165, tokens=positions), "jetson"),
     )
     compute_s = sum(Roofline().seconds(stage, topology.node(name).device) for stage, name in parts)
     return sum(way.delay_s for way in ways), compute_s
@@ -78,9 +78,11 @@ def test_without_speculation_the_token_rate_is_one_per_round_trip_and_compute():
     assert 1 / row["token_gap_s"] != pytest.approx(1 / round_trip_s, rel=0.05)
 
 
-@pytest.mark.parametrize("acceptance", [1.5, 2.5, 4.0])
-def test_with_lookahead_the_token_rate_is_the_acceptance_per_round_trip_and_compute(acceptance):
-    scenario, tables = written(f"lambda-split:lookahead={acceptance}", WAN)
+@pytest.mark.parametrize("kept", [(1, 2), (2, 3), (4,)])
+def test_with_guesses_the_token_rate_is_the_acceptance_per_round_trip_and_compute(kept):
+    acceptance = sum(kept) / len(kept)
+    measured = f"workload.text.acceptance={list(kept)}"
+    scenario, tables = written("lambda-split:draft=4", WAN, measured)
     (row,) = tables.requests().to_dict(orient="records")
     steps = tables.steps()
     cloud = steps.loc[steps["stage"] == "llama.middle", "node"].iloc[0]
@@ -94,9 +96,10 @@ def test_the_published_transports_come_out_in_their_order():
         "lambda-split:resend=prefix,connection=new",
         "lambda-split:connection=new",
         "lambda-split",
-        "lambda-split:lookahead=2.5",
+        "lambda-split:draft=4",
     )
-    rates = [metrics_of(spec, WAN)["tokens_per_s"] for spec in specs]
+    measured = "workload.text.acceptance=[2, 3]"
+    rates = [metrics_of(spec, WAN, measured)["tokens_per_s"] for spec in specs]
     assert rates == sorted(rates)
     assert all(later > 1.8 * earlier for earlier, later in pairwise(rates))
 
@@ -176,11 +179,46 @@ def test_a_cloud_that_takes_over_a_text_is_sent_prompt_and_tokens_and_goes_on():
 
 
 def test_after_a_loss_only_what_is_left_is_written():
-    found = rounds(Pace(), 16, 300, done=100)
+    found = rounds(Pace(), 16, 300, done=100, cached=False)
     assert (found[0].new, found[0].past, found[0].sent, found[0].sent_past) == (1, 115, 116, 0)
     assert sum(trip.tokens for trip in found) == 200
-    assert sum(trip.tokens for trip in rounds(Pace(lookahead=2.5), 16, 300)) == 300
+    assert [trip.first_token(16) for trip in found[:3]] == [100, 101, 102]
     assert sum(trip.new for trip in rounds(Pace(chunk=5), 16, 300)) == 16 + 299
+
+
+def test_guesses_are_planned_one_check_at_a_time_and_no_token_comes_twice():
+    scenario, tables = written("lambda-split:draft=4", "workload.text.acceptance=0.7")
+    (row,) = tables.requests().to_dict(orient="records")
+    assert (row["outcome"], row["tokens"]) == (FINISHED, 300)
+    checks = tables.steps().query("stage == 'llama.tail'")
+    assert checks["tokens"].sum() == 300
+    assert checks["tokens"].iloc[1:-1].between(1, 5).all()
+    theory = (1 - 0.7**5) / (1 - 0.7)
+    assert checks["tokens"].iloc[1:-1].mean() == pytest.approx(theory, rel=0.15)
+    again = Tables(Simulator().run(scenario)).steps()
+    assert again.equals(tables.steps())
+
+
+def test_a_text_goes_on_where_its_caches_are_and_elsewhere_after_a_loss():
+    guessing = ("lambda-split:draft=4", "workload.text.acceptance=0.5")
+    scenario, tables = written(*guessing)
+    middles = tables.steps().query("stage == 'llama.middle'")
+    assert middles["node"].nunique() == 1
+    crash = FaultPlan((Fault(3.0, middles["node"].iloc[0], "crash"),))
+    hit = Tables(Simulator().run(replace(scenario, faults=crash)))
+    (row,) = hit.requests().to_dict(orient="records")
+    assert (row["outcome"], row["tokens"]) == (FINISHED, 300)
+    after = hit.steps().query("stage == 'llama.middle' and outcome == 'finished'")
+    assert after["node"].nunique() == 2
+    sent = hit.steps().query("stage == 'hidden' and source == 'jetson'")["bytes"]
+    assert (sent > 20 * POSITION_BYTES).sum() == 1, "every position is sent once more, once"
+
+
+def test_any_token_may_end_an_answer_where_the_end_token_stops_it():
+    _, tables = written("lambda-split", "workload.text={sampling: {stop: true}, output_tokens: 20}")
+    (row,) = tables.requests().to_dict(orient="records")
+    assert row["tokens"] == 20
+    assert tables.steps()["attempt"].max() == 19, "planned token by token"
 
 
 def test_texts_written_in_step_share_batches_and_the_weights_they_read():
@@ -241,10 +279,9 @@ def test_policies_of_one_chain_answer_as_fast_as_those_that_write_round_by_round
     ("spec", "words"),
     [
         ("lambda-split:a=0", "a: 0 would let a cloud embed the prompt"),
-        ("lambda-split:lookahead=0.5", "lookahead: 0.5 with 4 drafted tokens; give 1 to draft"),
-        ("lambda-split:lookahead=6", "lookahead: 6 with 4 drafted tokens"),
-        ("lambda-split:chunk=-1", "chunk -1: give 0 or more"),
-        ("lambda-split:resend=prefix,lookahead=2", "resend: prefix keeps nothing"),
+        ("lambda-split:draft=-1", "draft: -1; give 0 or more"),
+        ("lambda-split:chunk=-1", "chunk: -1; give 0 or more"),
+        ("lambda-split:resend=prefix,draft=2", "resend: prefix keeps nothing"),
     ],
 )
 def test_an_impossible_choice_is_told_when_it_is_made(spec, words):
