@@ -1,29 +1,87 @@
-"""Models as text, so that a worker knows what it computes."""
+"""The models that there are real stages for, and models as text, so that workers know theirs."""
+
+import json
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter
 
+from real_runner.deployment import NodeSpec
 from real_runner.errors import RealRunError
+from real_runner.executor import Executor
+from workloads.llama.model import Llama
 from workloads.sam.model import Sam
+from workloads.sdxl.model import Sdxl
 from workloads.stage import Model
 
-_SAM = TypeAdapter(Sam)
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Models of one ``kind``.
+
+    ``module`` has the class named ``executor``, made of a model, its weights' path and a
+    `NodeSpec`; ``weights`` is the module whose ``prepare`` finds or draws the numbers. Both import
+    torch, so they are imported when they are needed.
+    """
+
+    name: str
+    kind: type[Any]
+    module: str
+    executor: str
+    weights: str
+
+    def executor_for(self, model: Model, weights: Path, spec: NodeSpec) -> Executor:
+        """Return what computes the model's stages on one node."""
+        made: Executor = getattr(import_module(self.module), self.executor)(model, weights, spec)
+        return made
+
+    def prepare(self, model: Model, given: Path | None, seed: int, target: Path) -> Path:
+        """Return where workers find the weights: what was given, or ``target``, written now.
+
+        Raises `RealRunError` where ``given`` holds no weights of the model.
+        """
+        found: Path = import_module(self.weights).prepare(model, given, seed, target)
+        return found
 
 
-def sam_of(model: Model) -> Sam:
-    """Return a model that there are real stages for; `RealRunError` for any other."""
-    if not isinstance(model, Sam):
-        raise RealRunError(
-            f"model {model.name!r} has no real stages; use a SAM, or give every node the executor "
-            "'synthetic'"
-        )
+_SHARDS = "real_runner.shards"
+FAMILIES = (
+    Family("sam", Sam, f"{_SHARDS}.sam", "SamExecutor", f"{_SHARDS}.weights"),
+    Family(
+        "llama", Llama, f"{_SHARDS}.llama.executor", "LlamaExecutor", f"{_SHARDS}.llama.weights"
+    ),
+    Family("sdxl", Sdxl, f"{_SHARDS}.sdxl.executor", "SdxlExecutor", f"{_SHARDS}.sdxl.weights"),
+)
+
+
+def family_of(model: Model) -> Family:
+    """Return the family of a model; `RealRunError` for one that there are no real stages for."""
+    for family in FAMILIES:
+        if isinstance(model, family.kind):
+            return family
+    raise RealRunError(
+        f"model {model.name!r} has no real stages; use a SAM, a Llama or Stable Diffusion XL, or "
+        "give every node the executor 'synthetic'"
+    )
+
+
+def model_text(model: Model) -> str:
+    """Return a model as JSON."""
+    family = family_of(model)
+    return json.dumps(
+        {"family": family.name, "model": _adapter(family.kind).dump_python(model, mode="json")}
+    )
+
+
+def model_from(text: str) -> Model:
+    """Return the model that `model_text` made a text of."""
+    document = json.loads(text)
+    kind = next(family.kind for family in FAMILIES if family.name == document["family"])
+    model: Model = _adapter(kind).validate_json(json.dumps(document["model"]))
     return model
 
 
-def model_text(model: Sam) -> str:
-    """Return a model as JSON."""
-    return _SAM.dump_json(model).decode()
-
-
-def model_from(text: str) -> Sam:
-    """Return the model that `model_text` made a text of."""
-    return _SAM.validate_json(text)
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)

@@ -7,17 +7,19 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from real_runner.deployment import Deployment
+from real_runner.errors import RealRunError
 from real_runner.fleet.fleet import Fleet, Yard
 from real_runner.fleet.folder import RunFolder
 from real_runner.fleet.yards import ExternalYard, LocalYard
 from real_runner.links.certificate import Certificate
 from real_runner.links.certified import CertifiedLinks
 from real_runner.links.kinds import Emulated
-from real_runner.models import model_text, sam_of
-from real_runner.orchestration.answers import Answered
+from real_runner.models import Family, family_of, model_text
+from real_runner.orchestration.answers import Answered, Listeners, Previewed, Written
 from real_runner.orchestration.dilation import check_dilation, refuse_native
 from real_runner.orchestration.faults import Faults, refuse_what_cannot_be
-from real_runner.orchestration.inputs import Inputs
+from real_runner.orchestration.inputs import inputs_for
+from real_runner.orchestration.prompts import Asking
 from real_runner.orchestration.run import Run
 from real_runner.orchestration.watching import watch, watch_links
 from sim.errors import ScenarioError
@@ -26,11 +28,9 @@ from sim.trace import Sink, Trace
 from topologies.dilation import slowed
 from topologies.serving import IN_ORDER
 from topologies.topology import Topology
-from workloads.sam.model import Sam
 from workloads.stage import Model
 
 _ALWAYS = ("real_runner.workers.service",)
-_WITH_TORCH = ("torch", "real_runner.shards.sam")
 
 
 class RealRunner:
@@ -39,8 +39,10 @@ class RealRunner:
     ``deployment`` says how the nodes are made real. ``external`` are workers that run elsewhere;
     without them they are forked here and reach each other over ``links``: unshaped loopback
     connections, or links of our own, which are as the topology says and certified to be.
-    ``secure`` has every connection authenticated and encrypted. ``answered`` is given every
-    finished request with its answer, as the bytes of the model's last payload.
+    ``secure`` has every connection authenticated and encrypted. ``asking`` tells what a request to
+    a model that generates asks; prompts are drawn by seed without it. ``answered`` is given every
+    finished request with its answer, as the bytes of the model's last payload; ``written`` tokens
+    of answers as they come, ``previewed`` pictures that plans have made of an answer on the way.
 
     With a ``dilation`` of k everything lasts k times as long on the wall: links are k times slower
     and longer, paced devices k times slower, and every time that is told is divided by k. So a
@@ -52,14 +54,17 @@ class RealRunner:
     not what they should be.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - who and what takes part in a run
         self,
         deployment: Deployment,
         *,
         external: ExternalYard | None = None,
         links: Literal["loopback"] | Emulated = "loopback",
         secure: bool = True,
+        asking: Asking | None = None,
         answered: Answered | None = None,
+        written: Written | None = None,
+        previewed: Previewed | None = None,
         dilation: float = 1.0,
     ) -> None:
         check_dilation(dilation, links if external is None else "external")
@@ -68,7 +73,8 @@ class RealRunner:
         self._links = links
         self._external = external
         self._secure = secure
-        self._answered = answered
+        self._asking = asking
+        self._listeners = Listeners(answered, previewed, written)
         self._loop = asyncio.Runner()
         self._house: _House | None = None
 
@@ -130,7 +136,7 @@ class RealRunner:
     async def _run(self, scenario: Scenario, replication: int, sink: Sink | None) -> Trace:
         house = await self._housed(scenario)
         await house.fleet.start()
-        inputs = Inputs(scenario, self._deployment)
+        inputs = inputs_for(scenario, self._deployment, replication, self._asking)
         inputs.hand_out(house.fleet, house.fleet.nodes)
         house.runs += 1
         run = Run(
@@ -141,8 +147,9 @@ class RealRunner:
             house.fleet,
             self._paced(scenario.topology, "torch", "synthetic"),
             inputs,
-            self._answered,
+            self._listeners,
             self._paced(scenario.topology, "torch"),
+            self._paced(scenario.topology, "synthetic"),
             dilation=self.dilation,
         )
         house.run = run
@@ -237,30 +244,33 @@ class _House:
             await self.links.open()
         emulated = self.links.emulation if self.links else None
         yard: Yard = external or LocalYard(folder, secure=secure, emulated=emulated)
-        model = sam_of(self._model) if computing else None
-        text = model_text(model) if model else ""
-        weights = self._weights(model, folder) if model else None
+        family = family_of(self._model) if computing else None
+        text = model_text(self._model) if family else ""
+        weights = self._weights(family, folder) if family else None
         self.fleet = Fleet(
             folder.run, self._topology, self._deployment, text, weights, yard,
             self._heard, self._lost, self._dilation,
         )  # fmt: skip
         self._stack.push_async_callback(self.fleet.stop)
         if isinstance(yard, LocalYard):
-            await yard.open((*_ALWAYS, *(_WITH_TORCH if computing else ())))
+            await yard.open((*_ALWAYS, *(("torch", family.module) if family else ())))
         await self.fleet.start()
 
     async def close(self) -> None:
         """End everything."""
         await self._stack.aclose()
 
-    def _weights(self, model: Sam, folder: RunFolder) -> Path:
+    def _weights(self, family: Family, folder: RunFolder) -> Path:
         """Return the weights as the file that workers read, or that is pushed to them."""
-        from real_runner.shards.weights import prepare  # noqa: PLC0415 - needs the extra [real]
-
         target = folder.path / "weights.safetensors"
         deployment = self._deployment
-        prepare(model, deployment.weights, deployment.weights_seed, target)
-        return target
+        found = family.prepare(self._model, deployment.weights, deployment.weights_seed, target)
+        if deployment.push and found.is_dir():
+            raise RealRunError(
+                f"real.push: the weights {found} are a folder; give one .safetensors file, or let "
+                "workers read the folder themselves"
+            )
+        return found
 
     def _heard(self, node: str, report: Any) -> None:
         if self.run is not None:

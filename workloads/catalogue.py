@@ -155,7 +155,7 @@ def _writer(name: str, folder: Path) -> Architecture:
     return LLAMAS[name] if name in LLAMAS else read_architecture(folder / name)
 
 
-def _writing(  # noqa: PLR0913, PLR0917 - what it is made of
+def _writing(
     name: str, text: Text, precision: str, arrivals: Arrivals, requests: int, folder: Path
 ) -> Workload:
     """Return a workload whose own model is for the longest texts that can be asked of it."""

@@ -24,6 +24,7 @@ from real_runner.workers.assembly import bound_threads
 from real_runner.workers.confinement import confine
 from topologies.documents import DocumentError
 from workloads.errors import WorkloadError
+from workloads.sam.model import Sam
 
 
 def main() -> None:
@@ -38,6 +39,8 @@ def _obey(order: Order) -> None:
     confine(order.spec, "calibration", os.sched_getaffinity(0))
     bound_threads(order.spec)
     sam = model_from(order.model)
+    if not isinstance(sam, Sam):
+        raise RealRunError(f"calibrate: stages of {sam.name!r} cannot be measured yet; name a SAM")
     left_out = unserved(sam, _SERVED)
     chosen = scripts(sam, order.kinds, left_out)
     with tempfile.TemporaryDirectory(prefix="tessera-calibration-") as folder:

@@ -9,7 +9,7 @@ from real_runner.calibration.stopwatch import Stopwatch
 from real_runner.executor import Executor
 from sim.profiles import Key, Measured
 from workloads.sam.model import Sam
-from workloads.stage import Payload
+from workloads.stage import Payload, Stage
 
 WARM_UP = 2
 """Runs of each script that come first and do not count."""
@@ -60,7 +60,11 @@ def _follow(
             if isinstance(each, Payload):
                 executor.put(_JOB, each, contents.of(each))
             else:
-                times.append((key_of(each), stopwatch(partial(executor.run, _JOB, (each,)))))
+                times.append((key_of(each), stopwatch(partial(_run, executor, each))))
     finally:
         executor.forget(_JOB)
     return times
+
+
+def _run(executor: Executor, stage: Stage) -> None:
+    executor.run(_JOB, (stage,))

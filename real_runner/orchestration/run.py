@@ -13,7 +13,7 @@ from typing import Any
 from real_runner.control.messages import ORCHESTRATOR, control
 from real_runner.errors import RealRunError
 from real_runner.fleet.fleet import Fleet
-from real_runner.orchestration.answers import Answered, Answers
+from real_runner.orchestration.answers import Answers, Listeners
 from real_runner.orchestration.books import Books
 from real_runner.orchestration.clock import Clock
 from real_runner.orchestration.flight import Flight, at_once, end_of, place_of
@@ -23,7 +23,9 @@ from real_runner.orchestration.probes import Probes
 from real_runner.orchestration.steps import Steps
 from real_runner.orchestration.tasks import Clerk
 from real_runner.orchestration.tickets import Tickets
+from real_runner.orchestration.writing import Writing
 from real_runner.workers.worker import PROBE
+from sim.checks import Checks
 from sim.course import Ended, Kept, planned, settled
 from sim.errors import CannotServeError
 from sim.plan import Step, Transfer
@@ -39,8 +41,8 @@ class Run:
 
     ``number`` counts the runs that these workers have served, from 1: by it they tell apart what
     belongs to which. Of the nodes ``paced``, those ``computing`` may take longer than they should;
-    that is noted, and refuses a run that is dilated to prevent it. A second of the scenario lasts
-    ``dilation`` seconds on the wall.
+    that is noted, and refuses a run that is dilated to prevent it. Those ``modelled`` have no real
+    text to write. A second of the scenario lasts ``dilation`` seconds on the wall.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - what a run consists of
@@ -52,8 +54,9 @@ class Run:
         fleet: Fleet,
         paced: frozenset[str],
         inputs: Inputs,
-        answered: Answered | None,
+        listeners: Listeners,
         computing: frozenset[str] = frozenset(),
+        modelled: frozenset[str] = frozenset(),
         *,
         dilation: float = 1.0,
     ) -> None:
@@ -68,7 +71,8 @@ class Run:
         self._trace = Trace("real", scenario.topology, sink)
         self._books = Books(scenario.topology)
         self._job_base = number << 32
-        self._answers = Answers(fleet, self._job_base, answered)
+        self._answers = Answers(fleet, self._job_base, listeners)
+        self._writing = Writing(Checks(scenario, replication), modelled, self._answers, listeners)
         self._probes = Probes(scenario.topology, fleet, self._job_base - 1, self.clock)
         self._flights: dict[tuple[int, int], Flight] = {}
         self._tickets = Tickets()
@@ -81,6 +85,7 @@ class Run:
         self._steps = Steps(
             fleet, self._clerk, self.observer, self.clock, scenario.topology,
             ended=self._end_plan, silent=self._close, guard=self._guard,
+            writing=self._writing,
             computing=computing,
             counted_from=0 if scenario.warm_up == AUTO else scenario.warm_up,
         )  # fmt: skip
@@ -285,7 +290,7 @@ class Run:
         flight = Flight(request, plan, progress, kept, self._job_base + request.index)
         self._flights[flight.job, flight.attempt] = flight
         self._tickets.open(flight)
-        inputs = self._inputs.of(flight.job, request, plan)
+        inputs = self._inputs.of(flight.job, request, plan, progress)
         self._steps.tell(flight, at_once(plan), inputs)
         for index in flight.walk.first():
             self._steps.begin(flight, index)
@@ -349,6 +354,7 @@ class Run:
             flight.end_s,
             flight.states,
             flight.sent_bytes,
+            flight.course.made,
         )
         self._books.book(flight)
         self._settle(flight.request.index)
@@ -359,6 +365,7 @@ class Run:
         if outcome is None:
             return
         self._forgotten.append(self._job_base + request)
+        self._writing.forget(outcome.request)
         self._trace.end(outcome)
         if self._tickets.all_settled and not self._over.done():
             self._over.set_result(None)

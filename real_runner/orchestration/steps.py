@@ -15,6 +15,7 @@ from real_runner.orchestration.flight import Flight, end_of, place_of
 from real_runner.orchestration.observer import Observer
 from real_runner.orchestration.overruns import Overruns
 from real_runner.orchestration.tasks import Clerk
+from real_runner.orchestration.writing import Writing
 from sim.plan import Compute, Step, Transfer
 from sim.trace import HAS_FINISHED, NEVER_BEGUN, WAS_CANCELLED, WAS_LOST
 from topologies.topology import Topology
@@ -29,7 +30,8 @@ class Steps:
     heard of a plan that is over. ``guard`` runs what is called later, and takes its errors. What
     the nodes ``computing`` take longer than their profiles say is counted in ``overruns``, and
     where it is for a request that counts, one from ``counted_from`` on, in ``telling_overruns``.
-    ``sent_bytes`` are those of transfers that have arrived, by channel of the ``topology``.
+    ``writing`` is told what computations make of answers. ``sent_bytes`` are those of transfers
+    that have arrived, by channel of the ``topology``.
     """
 
     def __init__(  # noqa: PLR0913 - what seeing them through takes
@@ -43,6 +45,7 @@ class Steps:
         ended: OnFlight,
         silent: OnFlight,
         guard: Callable[..., None],
+        writing: Writing,
         computing: frozenset[str] = frozenset(),
         counted_from: int = 0,
     ) -> None:
@@ -54,6 +57,7 @@ class Steps:
         self._ended = ended
         self._silent = silent
         self._guard = guard
+        self._writing = writing
         self._computing = computing
         self._counted_from = counted_from
         self._topology = topology
@@ -151,10 +155,13 @@ class Steps:
         end_s = self.seconds(node, message.end_ns)
         if isinstance(step, Transfer):
             flight.sent_bytes[index] = float(message.size_bytes)
+            self._writing.carried(flight, index, message.size_bytes)
             self._observer.carried(step, start_s, end_s, message.size_bytes)
             for channel in self._topology.route(step.source, step.target).channels:
                 self.sent_bytes[channel] += message.size_bytes
-        elif step.node in self._computing:
+        else:
+            self._writing.computed(flight, index, message)
+        if isinstance(step, Compute) and step.node in self._computing:
             wanted_s = self._clock.wall_s(self._clerk.seconds(flight.plan, index))
             self.overruns.count(step.node, message.native_s, wanted_s)
             if flight.request.index >= self._counted_from:

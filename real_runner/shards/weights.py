@@ -25,11 +25,12 @@ State = dict[str, torch.Tensor]
 TILE_PREFIX = "tile_encoder."
 
 
-def prepare(model: Sam, given: Path | None, seed: int, target: Path) -> None:
+def prepare(model: Sam, given: Path | None, seed: int, target: Path) -> Path:
     """Write the weights that workers read: a user's checkpoint, or numbers drawn by ``seed``.
 
     What a checkpoint lacks of the encoder of mode `image` is drawn. ``target`` is a
-    ``.safetensors`` file. Raises `RealRunError` where ``given`` is no checkpoint of the model.
+    ``.safetensors`` file, and is returned. Raises `RealRunError` where ``given`` is no checkpoint
+    of the model.
     """
     variant = model.variant
     if given is None:
@@ -37,6 +38,7 @@ def prepare(model: Sam, given: Path | None, seed: int, target: Path) -> None:
     else:
         state = drawn_tile_encoder(variant, seed) | load(given, variant)
     save(state, target)
+    return target
 
 
 def load(path: Path, variant: Variant) -> State:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from real_runner.deployment import NodeSpec
 from real_runner.executor import Executor
-from real_runner.models import model_from
+from real_runner.models import family_of, model_from
 from real_runner.workers.synthetic import SyntheticExecutor
 
 
@@ -17,11 +17,10 @@ def executor_for(spec: NodeSpec, model: str, weights: Path | None) -> Executor:
     """
     if spec.executor == "synthetic":
         return SyntheticExecutor()
-    from real_runner.shards.sam import SamExecutor  # noqa: PLC0415 - synthetic nodes go without
-
     bound_threads(spec)
     assert weights is not None  # noqa: S101 - the orchestrator always gives some
-    return SamExecutor(model_from(model), weights, spec)
+    described = model_from(model)
+    return family_of(described).executor_for(described, weights, spec)
 
 
 def bound_threads(spec: NodeSpec) -> None:

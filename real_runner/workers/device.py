@@ -11,6 +11,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from real_runner.executor import NOTHING, Made
+
 NS = 1e-9
 
 _TICK_S = 0.02
@@ -23,7 +25,8 @@ so what it was modelled to do meanwhile is still to be done."""
 class Turn:
     """When a step came, was taken up, and ended; 0 for what has not happened yet.
 
-    ``computing`` says that it holds a slot of the device, which only it can give back.
+    ``computing`` says that it holds a slot of the device, which only it can give back; ``made`` is
+    what its work returned.
     """
 
     queued_ns: int = 0
@@ -32,6 +35,7 @@ class Turn:
     native_s: float = 0.0
     cancelled: bool = False
     computing: bool = False
+    made: Made = NOTHING
 
 
 class Device:
@@ -43,7 +47,7 @@ class Device:
         self._changed = threading.Condition()
         self._speed = 1.0
 
-    async def run(self, turn: Turn, work: Callable[[], None], hold_s: float) -> None:
+    async def run(self, turn: Turn, work: Callable[[], Made], hold_s: float) -> None:
         """Do ``work`` once a slot is free, and hold it for ``hold_s`` at least.
 
         Times are noted in ``turn``. One that is cancelled holds nothing once its work returns.
@@ -70,10 +74,10 @@ class Device:
         """Let go of the threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _occupy(self, turn: Turn, work: Callable[[], None], hold_s: float) -> None:
+    def _occupy(self, turn: Turn, work: Callable[[], Made], hold_s: float) -> None:
         turn.start_ns, speed = time.monotonic_ns(), self._speed
         try:
-            work()
+            turn.made = work()
             turn.native_s = (time.monotonic_ns() - turn.start_ns) * NS
             self._hold(turn, hold_s or turn.native_s, speed)
         finally:

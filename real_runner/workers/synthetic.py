@@ -18,7 +18,12 @@ class SyntheticExecutor:
         """Return zeros of the shape that ``payload`` has."""
         return np.zeros(expected_shape(payload), np.uint8 if is_bytes(payload) else np.float32)
 
-    def run(self, job: int, stages: tuple[Stage, ...], stopped: Callable[[], bool] = never) -> Made:
+    def run(
+        self,
+        job: int,  # noqa: ARG002 - all jobs are alike
+        stages: tuple[Stage, ...],  # noqa: ARG002
+        stopped: Callable[[], bool] = never,  # noqa: ARG002
+    ) -> Made:
         """Do nothing."""
         return NOTHING
 

@@ -145,14 +145,15 @@ class Worker:
         try:
             content = self._executor.get(job, payload_of(payload)).tobytes()
         except StepError as error:
-            self._tell(answer=control.Answer(job=job, last=True, error=str(error)))
+            self._tell(answer=control.Answer(job=job, payload=payload, last=True, error=str(error)))
             return
         for start in range(0, max(len(content), 1), _PART_BYTES):
             part, is_last = (
                 content[start : start + _PART_BYTES],
                 start + _PART_BYTES >= len(content),
             )
-            self._tell(answer=control.Answer(job=job, content=part, last=is_last))
+            answer = control.Answer(job=job, payload=payload, content=part, last=is_last)
+            self._tell(answer=answer)
 
     async def close(self) -> None:
         """Stop everything."""
@@ -189,7 +190,12 @@ class Worker:
         if not turn.cancelled:
             self._ledger.note(key[0], key[1:])
             finished = control.Finished(
-                id=_id(key), source=self.node, native_s=turn.native_s, **_times(turn)
+                id=_id(key),
+                source=self.node,
+                native_s=turn.native_s,
+                tokens=turn.made.tokens,
+                ended=turn.made.ended,
+                **_times(turn),
             )
             self._tell(finished=finished)
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from real_runner.control.messages import control
 from real_runner.deployment import Deployment, NodeSpec
+from real_runner.orchestration.answers import Listeners
 from real_runner.orchestration.flight import at_once, end_of, place_of
-from real_runner.orchestration.inputs import Inputs
+from real_runner.orchestration.inputs import inputs_for
 from real_runner.orchestration.run import Run
 from sim.faults import FaultPlan
 from sim.plan import Compute, Plan, Transfer
@@ -111,8 +112,8 @@ class Play:
 
     def __init__(self, scenario: Scenario) -> None:
         self.told = Told()
-        inputs = Inputs(scenario, SYNTHETIC)
-        self.run = Run(scenario, 0, 1, None, self.told, frozenset(), inputs, None)
+        inputs = inputs_for(scenario, SYNTHETIC, 0)
+        self.run = Run(scenario, 0, 1, None, self.told, frozenset(), inputs, Listeners())
         self.trace: asyncio.Task[Trace] = asyncio.create_task(self.run.trace())
         self.job = 1 << 32
 
