@@ -11,36 +11,27 @@ token.
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal
 
-from sim.errors import CannotServeError, PolicyError
-from sim.plan import Compute, Plan, PlanBuilder
+from sim.errors import PolicyError
+from sim.plan import Plan, PlanBuilder
 from sim.policies.generating import (
     Site,
     complete_alone,
-    has_room,
     is_answered,
     llama_of,
     require_room,
     text_bytes,
     tokens_done,
 )
-from sim.policies.placement import Job, clouds_of, edge_of, fetch_to, job_of
+from sim.policies.middle import Cut, Part, parts_at_work, parts_for, require_providers
+from sim.policies.placement import Job, edge_of, fetch_to, job_of
 from sim.policies.token_rounds import Pace, Round, ends, rounds
 from sim.policy import Estimates, Progress, View
-from workloads.codec import codec_named
 from workloads.llama.model import Llama, tokens
 from workloads.stage import Payload, Request, Stage
 
 CodecName = Literal["fp64", "fp32", "fp16", "int8", "int4"]
-
-
-class Part(NamedTuple):
-    """Layers [first, last) on ``node``."""
-
-    node: str
-    first: int
-    last: int
 
 
 @dataclass(frozen=True)
@@ -114,28 +105,16 @@ def _plan(policy: LambdaSplit, job: Job, world: Estimates, progress: Progress) -
     done = tokens_done(progress, edge)
     if is_answered(llama, progress, done):
         return Plan(())
-    kept = _parts_at_work(progress, policy.a, b)
-    parts = kept or _parts(policy, job, edge, b, world)
+    cut = Cut(policy.a, b, policy.codec, policy.clouds)
+    require_providers(cut, world)
+    kept = parts_at_work(progress, policy.a, b)
+    parts = kept or parts_for(cut, job, edge, world)
     builder = PlanBuilder()
     ready = () if done else fetch_to(builder, job, edge)
     length, pace = (llama.prompt_tokens, llama.output_tokens), policy.pace(llama)
     trips = rounds(pace, *length, done, cached=bool(kept))
     _Text(builder, policy, llama, job.origin, edge, parts).write(trips, ready)
     return builder.build(completes=ends(trips, *length) and not pace.may_end)
-
-
-def _parts_at_work(progress: Progress, a: int, b: int) -> tuple[Part, ...]:
-    """Return who has the caches of layers [a, b); nobody after a loss."""
-    found: list[Part] = []
-    for step in reversed(progress.finished if not progress.lost else ()):
-        if isinstance(step, Compute) and step.stages[0].kind == "llama.middle":
-            blocks = step.stages[0].blocks
-            if blocks[-1] + 1 != (found[-1].first if found else b):
-                return ()
-            found.append(Part(step.node, blocks[0], blocks[-1] + 1))
-            if blocks[0] == a:
-                return tuple(reversed(found))
-    return ()
 
 
 def _end_of_middle(policy: LambdaSplit, llama: Llama) -> int:
@@ -146,53 +125,6 @@ def _end_of_middle(policy: LambdaSplit, llama: Llama) -> int:
             f"0 < a <= b < {llama.layers}"
         )
     return b
-
-
-def _parts(policy: LambdaSplit, job: Job, edge: str, b: int, world: Estimates) -> tuple[Part, ...]:
-    """Cut the middle into as equal ranges as there are clouds to run them."""
-    nodes = _chosen(policy, job, edge, b, world)
-    layers = b - policy.a
-    count = min(len(nodes), layers)
-    bounds = [policy.a + layers * each // count for each in range(count + 1)]
-    return tuple(map(Part, nodes[:count], bounds[:-1], bounds[1:]))
-
-
-def _chosen(policy: LambdaSplit, job: Job, edge: str, b: int, world: Estimates) -> tuple[str, ...]:
-    """Return the quickest cloud of each provider that has the memory, the quickest of all first."""
-    llama = llama_of(job.model)
-    providers = _providers(policy, world)
-    wanted = policy.clouds or providers
-    stage = llama.middle(policy.a, b, 1, llama.prompt_tokens)
-    needed_bytes = text_bytes(llama, stage.weight_bytes, b - policy.a) / wanted
-    codec = codec_named(policy.codec)
-    up, down = (llama.hidden(1, depth).encoded_bytes(codec) for depth in (policy.a, b))
-    found: dict[str, tuple[float, str]] = {}
-    for cloud in clouds_of(job, world):
-        name, owner = cloud.name, cloud.provider or cloud.name
-        if not has_room(cloud, needed_bytes):
-            continue
-        round_s = world.transfer_s(edge, name, up) + world.seconds((stage,), name)
-        round_s += world.transfer_s(name, edge, down)
-        found[owner] = min(found.get(owner, (round_s, name)), (round_s, name))
-    if not found:
-        raise CannotServeError(
-            f"no cloud that is up has the memory for {needed_bytes / 1e9:.3g} GB of weights and "
-            "caches; share the middle among more clouds, or give the edge more layers"
-        )
-    names = tuple(name for _, name in sorted(found.values()))
-    return names[: policy.clouds or len(names)]
-
-
-def _providers(policy: LambdaSplit, world: Estimates) -> int:
-    """Return how many providers there are; raise `PolicyError` where more are wanted."""
-    untrusted = [cloud for cloud in world.topology.clouds if not cloud.trusted]
-    owners = {cloud.provider or cloud.name for cloud in untrusted}
-    if policy.clouds > len(owners):
-        raise PolicyError(
-            f"clouds: {policy.clouds} wanted, but topology {world.topology.name!r} has clouds of "
-            f"{len(owners)} providers; ask for fewer"
-        )
-    return max(len(owners), 1)
 
 
 class _Text:

@@ -21,6 +21,7 @@ from sim.policies.denoising import SplitDenoising
 from sim.policies.denoising import summary as design_summary
 from sim.policies.generating import CloudOnly, EdgeOnly
 from sim.policies.lambda_split import LambdaSplit, Pipelined
+from sim.policies.lambda_split_best import LambdaSplitBest
 from sim.policies.sharded import Sharded
 from sim.policy import Policy
 from workloads.llama.model import Llama
@@ -48,6 +49,7 @@ WRITING: Entries = {
     "cloud-only": (CloudOnly, {}),
     "lambda-split": (LambdaSplit, {}),
     "lambda-split/pipelined": (Pipelined, {}),
+    "lambda-split-best": (LambdaSplitBest, {}),
 }
 """For models that answer a prompt with text."""
 

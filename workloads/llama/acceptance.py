@@ -23,6 +23,14 @@ class Independent:
         if not 0.0 <= self.probability <= 1.0:
             raise WorkloadError(f"text.acceptance: {self.probability!r}; give 0 to 1")
 
+    def expected(self, most: int) -> float:
+        """Return how many tokens come of a check of which ``most`` may, on average.
+
+        >>> Independent(0.5).expected(3)
+        1.75
+        """
+        return float(sum(self.probability**guesses for guesses in range(most)))
+
     def kept(self, most: int, turn: int, rng: np.random.Generator) -> int:
         """Return how many tokens come of a check of which ``most`` may, from 1 on."""
         del turn
@@ -41,6 +49,10 @@ class Replayed:
             raise WorkloadError(
                 f"text.acceptance: {list(self.tokens)!r}; give tokens per check, each at least 1"
             )
+
+    def expected(self, most: int) -> float:
+        """Return how many tokens come of a check of which ``most`` may, on average."""
+        return sum(min(most, tokens) for tokens in self.tokens) / len(self.tokens)
 
     def kept(self, most: int, turn: int, rng: np.random.Generator) -> int:
         """Return what came of the ``turn``-th check of a text, at most ``most``."""
