@@ -59,6 +59,11 @@ class Sdxl:
         return 2 if self.guidance else 1
 
     @property
+    def remembers(self) -> bool:
+        """Whether the scheduler looks back at the noise of earlier steps."""
+        return False
+
+    @property
     def shard_fractions(self) -> tuple[float, ...]:
         """The prompt is one part: nodes hold it or do not."""
         return (1.0,)

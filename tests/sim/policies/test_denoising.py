@@ -1,12 +1,16 @@
 """Λ-Split of Stable Diffusion XL in the simulator: bytes, overlap, and who holds which latent."""
 
+from dataclasses import replace
+
 import pytest
 
 from experiments.scenarios.loader import load
 from sim.engine.simulator import Simulator
 from sim.errors import PolicyError
+from sim.faults import Fault, FaultPlan
 from sim.plan import Transfer
 from sim.tables import Tables
+from sim.trace import FINISHED
 
 ONE = ("workload.requests=1", "replications=1", "workload.arrivals={kind: closed, clients: 1}")
 EMBEDDING = 2 * (77 * 2048 + 1280)
@@ -54,6 +58,32 @@ def test_noise_takes_262_kilobytes_at_fp32_and_32_8_at_int4():
     for codec, size_bytes in (("fp32", 262_144), ("int4", 32_772)):
         steps = painted(f"lambda-split/lockstep:codec={codec}")[1].steps()
         assert set(steps.loc[steps["stage"] == "noise", "bytes"]) == {size_bytes}
+
+
+@pytest.mark.parametrize("design", ["lockstep", "edge-scheduler"])
+def test_a_cloud_that_is_lost_costs_no_step_that_the_edge_has_taken(design):
+    policy = f"lambda-split/{design}"
+    _, tables = painted(policy)
+    (cloud,) = tables.exposure()["node"]
+    middle_s = tables.steps().query("stage == 'noise'")["start_s"].iloc[STEPS // 2]
+    scenario = load("sdxl-phone-cloud", list(ONE), policy)
+    hit = replace(scenario, faults=FaultPlan((Fault(middle_s, cloud, "crash"),)))
+    tables = Tables(Simulator().run(hit))
+    (row,) = tables.requests().to_dict(orient="records")
+    assert row["outcome"] == FINISHED
+    finished = tables.steps().query("outcome == 'finished' and node == 'phone'")
+    assert (finished["stage"] == "sdxl.schedule").sum() == STEPS
+    assert (finished["stage"] == "sdxl.encode").sum() == 1
+    assert tables.steps()["attempt"].max() >= 1
+    assert tables.exposure()["node"].nunique() == 2
+
+
+def test_previews_are_made_at_the_edge_and_seen_by_no_cloud():
+    row, tables = painted("lambda-split/edge-scheduler:preview=10")
+    made = tables.steps().query("stage == 'sdxl.preview'")
+    assert made["node"].tolist() == ["phone"] * 2
+    assert set(tables.holdings()["tensor"]) == {"embedding", "pooled", "sizes", "latent", "noise"}
+    assert row["latency_s"] > painted("lambda-split/edge-scheduler")[0]["latency_s"]
 
 
 def test_without_guidance_there_is_one_prompt_and_half_the_work():
