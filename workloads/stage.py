@@ -59,7 +59,8 @@ class Stage:
     that is more than one token, it is the most there can be: guesses are checked, and how many of
     them hold is for the run to tell. ``positions`` are those of a text that it runs, the first and
     the one past the last. ``codec`` is what its input is written with and read back before it is
-    used, as whoever got it over the wire did; empty: it is used as it is.
+    used, as whoever got it over the wire did; empty: it is used as it is. ``cache_bytes`` is what
+    then lies on its node for the next round of the same text.
     """
 
     kind: str
@@ -73,6 +74,7 @@ class Stage:
     makes: Payload | None = None
     positions: tuple[int, int] = (0, 0)
     codec: str = ""
+    cache_bytes: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
