@@ -6,7 +6,7 @@ that are sharded over many nodes.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from workloads.codec import Codec
@@ -75,6 +75,18 @@ class Stage:
     positions: tuple[int, int] = (0, 0)
     codec: str = ""
     cache_bytes: float = 0.0
+
+    @property
+    def sort(self) -> "Stage":
+        """What it has in common with those that it can be run together with, as one batch.
+
+        These are equal but for the part of the input that they run on. Rounds of texts need only
+        run the same layers on as many positions, wherever in their texts these are.
+        """
+        first, end = self.positions
+        if end == 0:
+            return replace(self, shard=())
+        return Stage(self.kind, 0.0, 0.0, blocks=self.blocks, positions=(0, end - first))
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ class Turn:
     """When a step came, was taken up, and ended; 0 for what has not happened yet.
 
     ``computing`` says that it holds a slot of the device, which only it can give back; ``made`` is
-    what its work returned.
+    what its work returned, ``share`` its part of a slot that it held with others.
     """
 
     queued_ns: int = 0
@@ -36,6 +36,7 @@ class Turn:
     cancelled: bool = False
     computing: bool = False
     made: Made = NOTHING
+    share: float = 1.0
 
 
 class Device:

@@ -133,15 +133,8 @@ class Pricer:
         are: so texts share batches that began at different times (Yu et al., OSDI 2022). Such a
         batch is priced as if all were where its first one is.
         """
-        alike = tuple(_anywhere(stage) for stage in step.stages)
+        alike = tuple(stage.sort for stage in step.stages)
         return self._kinds.setdefault((step.node, alike), len(self._kinds))
-
-
-def _anywhere(stage: Stage) -> Stage:
-    first, end = stage.positions
-    if end == 0:
-        return replace(stage, shard=())
-    return Stage(stage.kind, 0.0, 0.0, blocks=stage.blocks, positions=(0, end - first))
 
 
 def _weights(stages: tuple[Stage, ...]) -> Weights:
