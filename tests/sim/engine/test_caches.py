@@ -25,14 +25,14 @@ def round_of(past, new, bytes_per_position=10.0):
 
 
 def test_a_text_goes_on_where_its_caches_are():
-    caches, node = caches_of(1000.0)
+    caches, node = caches_of(1000)
     assert caches.take(node, 1, round_of(0, 5)) == ""
     assert caches.take(node, 1, round_of(5, 1)) == ""
     assert caches.held_bytes(node) == 60.0
 
 
 def test_the_text_not_worked_on_for_longest_gives_way():
-    caches, node = caches_of(100.0)
+    caches, node = caches_of(100)
     for request in (1, 2):
         assert caches.take(node, request, round_of(0, 5)) == ""
     assert caches.take(node, 1, round_of(5, 1)) == "", "6 and 5 positions: the other gives way"
@@ -42,12 +42,12 @@ def test_the_text_not_worked_on_for_longest_gives_way():
 
 
 def test_what_has_no_room_even_alone_is_told():
-    caches, node = caches_of(100.0)
+    caches, node = caches_of(100)
     assert "there is room for 100" in caches.take(node, 1, round_of(0, 11))
 
 
 def test_a_text_that_is_over_and_a_crash_free_the_room():
-    caches, node = caches_of(100.0)
+    caches, node = caches_of(100)
     caches.take(node, 1, round_of(0, 5))
     caches.forget(1)
     assert caches.held_bytes(node) == 0.0
@@ -64,5 +64,5 @@ def test_a_node_that_bounds_nothing_keeps_everything():
 
 @pytest.mark.parametrize("stages", [(Stage("sam.windowed", 1.0, 1.0),), ()])
 def test_who_caches_nothing_needs_no_room(stages):
-    caches, node = caches_of(1.0)
+    caches, node = caches_of(1)
     assert caches.take(node, 1, stages) == ""

@@ -255,7 +255,7 @@ def test_texts_that_find_no_room_for_their_caches_are_sent_again_and_all_are_wri
     one_text_bytes = scenario.workload.model.kv_bytes(30) * 104
     ended, evicted = {}, {}
     for room in (4, 2):
-        limit = MemoryLimit(caches_bytes=room * one_text_bytes)
+        limit = MemoryLimit(caches_bytes=round(room * one_text_bytes))
         faults = replace(scenario.faults, plans=1000)
         trace = Simulator().run(replace(served(scenario, memory=limit), faults=faults))
         table = Tables(trace).requests()
