@@ -32,7 +32,8 @@ class Checkpoint:
         self._files: dict[str, Path] = {}
         for file in _files(self.path):
             with _opened(file) as content:
-                names = (name for name in content.keys() if name.startswith(self._prefix))
+                listed = list(content.keys())
+                names = (name for name in listed if name.startswith(self._prefix))
                 self._files |= {name.removeprefix(self._prefix): file for name in names}
 
     def check(self, architecture: Architecture) -> None:
