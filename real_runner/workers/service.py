@@ -216,6 +216,7 @@ class _Session:
         executor = await asyncio.to_thread(executor_for, spec, setup.model, weights)
         limits = Limits().dilated(setup.dilation or 1.0)
         courier = Courier(setup.node, node.credentials, self._addresses, limits)
+        bound_threads(spec)
         self._device = Device(setup.slots, lambda: bound_threads(spec))
         self._worker = Worker(
             setup.run,
