@@ -23,7 +23,8 @@ class Family:
 
     ``module`` has the class named ``executor``, made of a model, its weights' path and a
     `NodeSpec`; ``weights`` is the module whose ``prepare`` finds or draws the numbers. Both import
-    torch, so they are imported when they are needed.
+    torch, so they are imported when they are needed. ``caches`` says that requests leave something
+    on a node between their rounds, which may be bounded.
     """
 
     name: str
@@ -31,10 +32,15 @@ class Family:
     module: str
     executor: str
     weights: str
+    caches: bool = False
 
-    def executor_for(self, model: Model, weights: Path, spec: NodeSpec) -> Executor:
-        """Return what computes the model's stages on one node."""
-        made: Executor = getattr(import_module(self.module), self.executor)(model, weights, spec)
+    def executor_for(
+        self, model: Model, weights: Path, spec: NodeSpec, caches_bytes: float
+    ) -> Executor:
+        """Return what computes the model's stages on one node; texts' caches have so much room."""
+        room = {"caches_bytes": caches_bytes} if self.caches else {}
+        build = getattr(import_module(self.module), self.executor)
+        made: Executor = build(model, weights, spec, **room)
         return made
 
     def prepare(self, model: Model, given: Path | None, seed: int, target: Path) -> Path:
@@ -50,7 +56,12 @@ _SHARDS = "real_runner.shards"
 FAMILIES = (
     Family("sam", Sam, f"{_SHARDS}.sam", "SamExecutor", f"{_SHARDS}.weights"),
     Family(
-        "llama", Llama, f"{_SHARDS}.llama.executor", "LlamaExecutor", f"{_SHARDS}.llama.weights"
+        "llama",
+        Llama,
+        f"{_SHARDS}.llama.executor",
+        "LlamaExecutor",
+        f"{_SHARDS}.llama.weights",
+        caches=True,
     ),
     Family("sdxl", Sdxl, f"{_SHARDS}.sdxl.executor", "SdxlExecutor", f"{_SHARDS}.sdxl.weights"),
 )

@@ -21,12 +21,11 @@ from real_runner.orchestration.faults import Faults, refuse_what_cannot_be
 from real_runner.orchestration.inputs import inputs_for
 from real_runner.orchestration.prompts import Asking
 from real_runner.orchestration.run import Run
+from real_runner.orchestration.serving import refuse_what_no_worker_does
 from real_runner.orchestration.watching import watch, watch_links
-from sim.errors import ScenarioError
 from sim.runner import Scenario
 from sim.trace import Sink, Trace
 from topologies.dilation import slowed
-from topologies.serving import IN_ORDER
 from topologies.topology import Topology
 from workloads.stage import Model
 
@@ -122,11 +121,7 @@ class RealRunner:
             if node not in known:
                 scenario.topology.node(node)  # names the nearest one there is
         for each in scenario.topology.nodes:
-            if each.serving != IN_ORDER:
-                raise ScenarioError(
-                    f"node {each.name!r}: serving: real workers serve in order of arrival and "
-                    "nothing else yet; leave it out, or simulate it"
-                )
+            refuse_what_no_worker_does(each)
         links = "external" if self._external else self._links
         refuse_what_cannot_be(scenario.faults, scenario.topology, links)
         if self.dilation != 1:
