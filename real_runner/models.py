@@ -1,7 +1,7 @@
 """The models that there are real stages for, and models as text, so that workers know theirs."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from real_runner.deployment import NodeSpec
 from real_runner.errors import RealRunError
 from real_runner.executor import Executor
+from workloads.llama.acceptance import NEVER
 from workloads.llama.model import Llama
 from workloads.sam.model import Sam
 from workloads.sdxl.model import Sdxl
@@ -42,6 +43,12 @@ class Family:
         build = getattr(import_module(self.module), self.executor)
         made: Executor = build(model, weights, spec, **room)
         return made
+
+    def served(self, model: Model) -> Model:
+        """Return what workers are made for: of texts, any lengths and however guesses hold."""
+        if isinstance(model, Llama):
+            return replace(model, prompt_tokens=1, output_tokens=1, acceptance=NEVER)
+        return model
 
     def prepare(self, model: Model, given: Path | None, seed: int, target: Path) -> Path:
         """Return where workers find the weights: what was given, or ``target``, written now.

@@ -49,10 +49,16 @@ def shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
 def rotary(
     architecture: Architecture, positions: int, device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return cosines and sines of the rotary embedding, each (positions, head_dim), in fp32."""
-    module = class_named("transformers.models.llama.modeling_llama", "LlamaRotaryEmbedding")(
-        config_of(architecture)
+    """Return cosines and sines of the rotary embedding, each (positions, head_dim), in fp32.
+
+    Channel pair i of a head turns by position / theta^(2i / head_dim) (Su et al. 2021, arXiv
+    2104.09864, equation 15); the second half of the channels holds the partners of the first, as in
+    ``LlamaRotaryEmbedding``, which is not used so that workers need not import `transformers`.
+    """
+    dim = architecture.head_dim
+    exponents = torch.arange(0, dim, 2, dtype=torch.float32) / dim
+    angles = torch.outer(
+        torch.arange(positions, dtype=torch.float32), 1.0 / architecture.rope_theta**exponents
     )
-    numbers = torch.arange(positions)[None]
-    cosines, sines = module(torch.zeros((), dtype=torch.float32), numbers)
-    return cosines[0].to(device), sines[0].to(device)
+    every = torch.cat((angles, angles), dim=-1)
+    return every.cos().to(device), every.sin().to(device)
