@@ -47,12 +47,17 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Painting:
-    """What is asked of a model that paints: steps, size, and whether a prompt guides it."""
+    """What is asked of a model that paints: steps, size, and how far a prompt guides it.
+
+    ``scheduler`` is one of `workloads.sdxl.model.SCHEDULERS`.
+    """
 
     steps: int = 30
     width_px: int = 1024
     height_px: int = 1024
     guidance: bool = True
+    scheduler: str = "euler"
+    guidance_scale: float = 5.0
 
 
 def model_named(
@@ -100,6 +105,8 @@ def workload_named(  # noqa: PLR0913 - what any kind of model can be asked
             asked.height_px,
             asked.guidance,
             precision,
+            asked.scheduler,
+            asked.guidance_scale,
         )
         return Workload(painter, arrivals, requests)
     if name in LLAMAS or name.endswith(".json"):

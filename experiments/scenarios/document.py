@@ -173,10 +173,19 @@ class PaintingDocument(_Document):
     width_px: int = Painting().width_px
     height_px: int = Painting().height_px
     guidance: bool = True
+    scheduler: Literal["euler", "ddim", "dpmpp-2m"] = "euler"
+    guidance_scale: float = Field(default=Painting().guidance_scale, gt=1)
 
     def build(self) -> Painting:
         """Return what is asked."""
-        return Painting(self.steps, self.width_px, self.height_px, self.guidance)
+        return Painting(
+            self.steps,
+            self.width_px,
+            self.height_px,
+            self.guidance,
+            self.scheduler,
+            self.guidance_scale,
+        )
 
 
 class WorkloadDocument(_Document):

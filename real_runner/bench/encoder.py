@@ -32,6 +32,7 @@ from real_runner.shards.architecture import empty_sam
 from real_runner.shards.dense import product, product_gelu
 from real_runner.shards.inputs import captured
 from real_runner.shards.sam import SamExecutor
+from real_runner.shards.saving import save
 from workloads.images import Image
 from workloads.sam.model import Sam
 from workloads.sam.modes import MODES, rounds
@@ -125,7 +126,7 @@ def _products() -> Iterator[Row]:
 def _encoders(variant: Variant, repeats: int, folder: Path) -> Iterator[Row]:
     sam = Sam(variant, Image(variant.image_px, variant.image_px, "raw"))
     path = folder / "weights.safetensors"
-    weights.save(weights.drawn(variant, SEED), path)
+    save(weights.drawn(variant, SEED), path)
     node = _prepared(sam, path)
     ways = {"unsplit": partial(node.run, JOB, tuple(link.stage for link in sam.chain[:-1]))}
     each = tuple((window,) for window in sam.whole)

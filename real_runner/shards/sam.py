@@ -6,14 +6,14 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-import numpy as np
 import torch
 
 from real_runner.deployment import NodeSpec
-from real_runner.errors import RealRunError, StepError
+from real_runner.errors import StepError
 from real_runner.executor import NOTHING, Array, Made, expected_shape, never
 from real_runner.shards import pixels, stages, weights
 from real_runner.shards.architecture import empty_sam, empty_tile_encoder, tile_variant
+from real_runner.shards.arrays import DTYPES, bytes_of, device_of, numpy_of, tensor_of
 from real_runner.shards.board import Board, key_of
 from real_runner.shards.decoder import Decoder, checked_prompts
 from real_runner.shards.encoder import Encoder
@@ -22,12 +22,6 @@ from workloads.sam.geometry import shard_tokens
 from workloads.sam.model import Sam
 from workloads.stage import Payload, Stage
 
-DTYPES = {
-    "fp64": torch.float64,
-    "fp32": torch.float32,
-    "bf16": torch.bfloat16,
-    "fp16": torch.float16,
-}
 ROWS_PER_TOKEN = {"tokens": 1, "attention": 1, "embedding": 1, "qkv": 3}
 """Vectors that stand below each other for one token; of ``qkv``, its query, key and value."""
 
@@ -55,15 +49,15 @@ class SamExecutor:
         board = self._board(job)
         match payload.tensor:
             case "image":
-                board.file = _bytes(payload, array)
+                board.file = bytes_of(payload.tensor, array)
             case "pixels":
                 self._check_shard(payload)
-                tiles = pixels.parted(self._sam, _bytes(payload, array), payload.shard)
+                tiles = pixels.parted(self._sam, bytes_of(payload.tensor, array), payload.shard)
                 board.tiles.update(tiles)
             case "prompt":
                 board.prompts = checked_prompts(self._sam, array)
             case "mask":
-                board.masks = _bytes(payload, array)
+                board.masks = bytes_of(payload.tensor, array)
             case _:
                 matrix = self._matrix(payload, array)
                 board.write(key_of(payload, self._sam.variant), payload.shard, matrix)
@@ -120,7 +114,7 @@ class SamExecutor:
         self._check_shard(payload)
         key = key_of(payload, self._sam.variant)
         _, matrix = board.first_of((key,), payload.shard, "sending")
-        array = _numpy(matrix)
+        array = numpy_of(matrix)
         return array.reshape(expected_shape(payload))
 
     def _matrix(self, payload: Payload, array: Array) -> torch.Tensor:
@@ -132,17 +126,9 @@ class SamExecutor:
         variant = self._sam.variant
         width = variant.neck_channels if name == "embedding" else variant.dim
         wanted = (count * ROWS_PER_TOKEN[name], width)
-        if array.shape != wanted:
-            raise StepError(
-                f"{name} of windows {payload.shard}: shape {array.shape}; give {wanted}"
-            )
-        if array.dtype.kind != "f":
-            raise StepError(f"{name}: numbers of type {array.dtype}; give floating-point numbers")
-        matrix = torch.from_numpy(array if array.flags.writeable else array.copy())
-        matrix = matrix.to(self._kit.device, self._kit.dtype).reshape(count, -1)
-        if not torch.isfinite(matrix.sum()) and not torch.isfinite(matrix).all():
-            raise StepError(f"{name} of windows {payload.shard}: holds numbers that are not finite")
-        return matrix
+        what = f"{name} of windows {payload.shard}"
+        matrix = tensor_of(what, array, wanted, self._kit.dtype, self._kit.device)
+        return matrix.reshape(count, -1)
 
     def _check_shard(self, payload: Payload) -> int:
         """Return the real tokens of a payload's shard, or raise `StepError`."""
@@ -157,7 +143,7 @@ class SamExecutor:
 
 def _kit(model: Sam, path: Path, spec: NodeSpec) -> stages.Kit:
     variant, dtype = model.variant, DTYPES[spec.dtype]
-    device = _device(spec)
+    device = device_of(spec)
     state = weights.load(path, variant)
     tiles = {n: t for n, t in state.items() if n.startswith(weights.TILE_PREFIX)}
     module: Any = empty_sam(variant)
@@ -179,28 +165,7 @@ def _kit(model: Sam, path: Path, spec: NodeSpec) -> stages.Kit:
     )
 
 
-def _device(spec: NodeSpec) -> torch.device:
-    if spec.device == "cuda" and not torch.cuda.is_available():
-        raise RealRunError("device: 'cuda' is not there on this machine; use 'cpu'")
-    return torch.device(spec.device)
-
-
-def _bytes(payload: Payload, array: Array) -> pixels.Bytes:
-    if array.dtype != np.uint8 or array.ndim != 1 or not len(array):
-        raise StepError(
-            f"{payload.tensor}: {array.dtype} of shape {array.shape}; give a vector of uint8"
-        )
-    return array
-
-
 def _there(value: Array | None, payload: Payload, board: Board) -> Array:
     if value is None:
         raise StepError(f"{payload.tensor}: here lie {board.content()}")
     return value
-
-
-def _numpy(matrix: torch.Tensor) -> Array:
-    """Return the numbers as numpy has them: bfloat16, which it has not, as float32."""
-    plain = matrix.float() if matrix.dtype == torch.bfloat16 else matrix
-    array: Array = plain.cpu().numpy()
-    return array

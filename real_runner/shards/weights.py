@@ -7,21 +7,23 @@ they do not have, may stand beside them under the prefix ``tile_encoder.``.
 import math
 import zipfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from pickle import UnpicklingError  # what torch raises; nothing is unpickled but tensors
 
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 
 from real_runner.errors import RealRunError
+from real_runner.shards import drawing
 from real_runner.shards.architecture import empty_sam, empty_tile_encoder, tile_variant
+from real_runner.shards.saving import State, save
 from workloads.sam.model import Sam
 from workloads.sam.variants import Variant
 
-State = dict[str, torch.Tensor]
 TILE_PREFIX = "tile_encoder."
 
 
@@ -51,20 +53,6 @@ def load(path: Path, variant: Variant) -> State:
     state = _read(path)
     _check(state, variant, path)
     return state
-
-
-def save(state: Mapping[str, torch.Tensor], path: Path) -> None:
-    """Write a ``.safetensors`` file, whole or not at all; `RealRunError` where there is no room."""
-    draft = path.with_suffix(".part")
-    try:
-        save_file({name: tensor.contiguous() for name, tensor in state.items()}, draft)
-        draft.replace(path)
-    except (OSError, SafetensorError) as error:
-        draft.unlink(missing_ok=True)
-        raise RealRunError(
-            f"weights {path}: cannot be written ({error}); make room there, or set "
-            "TMPDIR to a folder on another disk"
-        ) from error
 
 
 def drawn(variant: Variant, seed: int) -> State:
@@ -159,25 +147,19 @@ def _summary(dim: int, depth: int, grid_tokens: int) -> str:
 def _drawn(
     shapes: Mapping[str, tuple[int, ...]], generator: np.random.Generator, depth: int
 ) -> State:
-    state = {}
-    for name, shape in sorted(shapes.items()):
-        centre, spread = _distribution(name, shape, depth)
-        numbers = generator.standard_normal(shape, dtype=np.float32)
-        state[name] = torch.from_numpy(np.asarray(numbers * np.float32(spread) + centre))
-    return state
+    return drawing.drawn(shapes, generator, partial(_distribution, depth))
 
 
-def _distribution(name: str, shape: tuple[int, ...], depth: int) -> tuple[np.float32, float]:
+def _distribution(depth: int, name: str, shape: tuple[int, ...]) -> tuple[float, float]:
     """Return mean and standard deviation that a parameter is drawn with."""
-    zero = np.float32(0.0)
     if "rel_pos" in name:
-        return zero, shape[-1] ** -0.5  # a query of head_dim numbers near 1 gives a bias near 1
+        return 0.0, shape[-1] ** -0.5  # a query of head_dim numbers near 1 gives a bias near 1
     if "embed" in name.rsplit(".", maxsplit=1)[-1] or "token" in name or "point_embed" in name:
-        return zero, 0.5
+        return 0.0, 0.5
     if name.endswith("gaussian_matrix") or "no_mask_embed" in name or "not_a_point" in name:
-        return zero, 1.0
+        return 0.0, 1.0
     if len(shape) == 1:
-        return np.float32("weight" in name), 0.2  # norms near 1, biases near 0
+        return float("weight" in name), 0.2  # norms near 1, biases near 0
     into_residual = ".blocks." in name and name.endswith(("attn.proj.weight", "mlp.lin2.weight"))
     fan_in = math.prod(shape[1:])
-    return zero, (fan_in * (2 * depth if into_residual else 1)) ** -0.5
+    return 0.0, (fan_in * (2 * depth if into_residual else 1)) ** -0.5

@@ -7,6 +7,7 @@ and with the one to avoid (Ho, Salimans 2022, arXiv 2207.12598); what leaves it 
 
 from dataclasses import dataclass
 from functools import lru_cache
+from math import inf
 
 from workloads.errors import WorkloadError
 from workloads.sdxl import costs
@@ -23,13 +24,22 @@ RAW_BYTES = 3
 PREVIEW = 4
 """A preview decodes the latent shrunk so many times: a picture of a quarter of the sides."""
 
+SCHEDULERS = ("euler", "ddim", "dpmpp-2m")
+"""Of `diffusers`, none of which draws anything: ``EulerDiscreteScheduler``, ``DDIMScheduler`` and
+``DPMSolverMultistepScheduler`` of second order, which looks back one step."""
+
+TRAINED_STEPS = 1000
+"""Steps that the denoiser was trained with; schedulers visit fewer of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sdxl:
     """One picture in ``steps`` steps; implements `workloads.stage.Model`.
 
     ``width_px`` and ``height_px`` are multiples of 32; ``guidance`` says that a prompt to avoid is
-    looked at as well. Raises `WorkloadError` for impossible values.
+    looked at as well, and ``guidance_scale`` (above 1) how far to go from its noise towards the
+    other prompt's. ``scheduler`` is one of `SCHEDULERS`. Raises `WorkloadError` for impossible
+    values.
     """
 
     variant: Variant
@@ -38,10 +48,24 @@ class Sdxl:
     height_px: int = 1024
     guidance: bool = True
     precision: str = "fp16"
+    scheduler: str = "euler"
+    guidance_scale: float = 5.0
 
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise WorkloadError(f"painting.steps: {self.steps!r}; give at least 1")
+        if self.steps >= TRAINED_STEPS:
+            raise WorkloadError(f"painting.steps: {self.steps!r}; give less than {TRAINED_STEPS}")
+        if self.scheduler not in SCHEDULERS:
+            raise WorkloadError(
+                f"painting.scheduler: {self.scheduler!r} is unknown; choose one of "
+                f"{', '.join(SCHEDULERS)}"
+            )
+        if not 1 < self.guidance_scale < inf:
+            raise WorkloadError(
+                f"painting.guidance_scale: {self.guidance_scale!r}; give more than 1, or "
+                "guidance: false"
+            )
         for name in ("width_px", "height_px"):
             value = getattr(self, name)
             if value < 1 or value % 32:
@@ -61,7 +85,7 @@ class Sdxl:
     @property
     def remembers(self) -> bool:
         """Whether the scheduler looks back at the noise of earlier steps."""
-        return False
+        return self.scheduler == "dpmpp-2m"
 
     @property
     def shard_fractions(self) -> tuple[float, ...]:

@@ -1,0 +1,1 @@
+"""Stable Diffusion XL of `diffusers`' own classes, cut in head, middle and tail."""
