@@ -161,7 +161,7 @@ class Steps:
                 self.sent_bytes[channel] += message.size_bytes
         else:
             self._writing.computed(flight, index, message)
-            if message.share < 1:
+            if 0 < message.share < 1:
                 flight.used[index] = message.share * (end_s - start_s)
         if isinstance(step, Compute) and step.node in self._computing:
             wanted_s = self._clock.wall_s(self._clerk.seconds(flight.plan, index))
