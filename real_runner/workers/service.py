@@ -218,7 +218,8 @@ class _Session:
         executor = await asyncio.to_thread(
             executor_for, spec, setup.model, weights, setup.caches_bytes or inf
         )
-        limits = Limits().dilated(setup.dilation or 1.0)
+        dilation = setup.dilation or 1.0
+        limits = Limits().dilated(dilation)
         courier = Courier(setup.node, node.credentials, self._addresses, limits)
         bound_threads(spec)
         self._device = Device(setup.slots, lambda: bound_threads(spec))
@@ -237,7 +238,7 @@ class _Session:
             compress=setup.compress,
             gatherer=gatherer,
         )
-        node.post.open(setup.run, setup.node, self._worker.accept, self._worker.refused)
+        node.post.open(setup.run, setup.node, self._worker.accept, self._worker.refused, dilation)
         ready = control.Ready(
             address=node.address, boot_id=_boot_id(), pid=os.getpid(), versions=versions(spec)
         )
