@@ -71,6 +71,7 @@ bench: .venv/.all .venv/.compiled
 	$(BIN)/python -m experiments.bench.overhead
 	$(BIN)/python -m real_runner.bench.transport
 	$(BIN)/python -m real_runner.bench.encoder
+	$(BIN)/python -m real_runner.bench.decoding
 
 check: .venv/.all
 	$(BIN)/ruff format --check .
