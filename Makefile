@@ -35,7 +35,7 @@ packages:
 # two to three times the speed. Without a C compiler everything runs as plain Python.
 COMPILED := $(addprefix sim/engine/,agenda.py clock.py flows.py sharing.py fairness.py bundles.py \
 	network.py congestion.py conditions.py paths.py jitter.py window.py connections.py transport.py \
-	world.py execution.py prices.py arrivals.py losses.py messages.py simulator.py \
+	caches.py world.py execution.py prices.py arrivals.py losses.py messages.py simulator.py \
 	$(addprefix servers/,server.py fifo.py memory.py noise.py disciplines.py turns.py service.py \
 	pool.py batching.py background.py autoscaling.py fetching.py assembly.py)) sim/walk.py sim/course.py
 

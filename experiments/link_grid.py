@@ -1,25 +1,33 @@
 """Do emulated links do what they are told? ping and iperf3 over delays, rates and losses.
 
-Run it as ``python -m experiments.link_grid [--links netem] [--rate 1Mbit/s …]``. All cells of the
-grid are links of one star, measured at their ends by programs that everybody trusts: the idle
-round trip, what TCP carries where nothing is lost, and the share of datagrams lost where some are.
+Run it as ``python -m experiments.link_grid [--links netem --inside uml] [--rate 1Mbit/s …]``. All
+cells of the grid are links of one star, measured at their ends by programs that everybody trusts:
+the idle round trip, what TCP carries where nothing is lost, and the share of datagrams lost where
+some are.
 Exit status 0 where all are within tolerance, 1 otherwise.
 """
 
 import asyncio
 import math
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice, product
+from itertools import product
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 from rich.table import Table
 
+from experiments.cli.inside import InsideOption
 from experiments.cli.options import show
+from experiments.inside.place import Place, left_out
+from experiments.inside.uml.launching import run_in_guest
 from experiments.workplaces import Links, link_backend
+from real_runner.errors import RealRunError
+from real_runner.links.kernel import is_guest
 from real_runner.links.programs import Ends
 from topologies.documents import parse_quantity
 from topologies.shipped import load
@@ -38,9 +46,13 @@ ECHO_BYTES: Final = 98
 SEGMENT, DATAGRAM, FRAME = 1448, 1440, 1514
 BURSTS_S: Final = 5e-3
 AT_ONCE_BITS_PER_S: Final = 500e6
+GUEST_RATES_BITS_PER_S: Final = RATES_BITS_PER_S[:3]
+GUEST_AT_ONCE_BITS_PER_S: Final = 45e6
+"""A guest has one processor, which the programs at the ends of its links need, too."""
 CELLS_AT_ONCE: Final = 16
-MOST_DATAGRAMS_BITS_PER_S: Final = 20e6
+MOST_DATAGRAMS_BITS_PER_S: Final = 10e6
 DATAGRAM_LOAD: Final = 0.5
+TRIES: Final = 3
 SECONDS: Final = 3
 """Of a measurement; with what goes before it less than ten seconds, when BBR first goes down to
 four packets for a round trip to learn the least one (Cardwell et al., ACM Queue 14(5), 2016)."""
@@ -102,17 +114,18 @@ GRID: Final = tuple(Cell(*values) for values in product(DELAYS_S, RATES_BITS_PER
 
 async def measure(links: Links, cells: Sequence[Cell]) -> list[Measured]:
     """Measure all cells as links of one star; what misses is measured once more, alone."""
+    at_once_bits_per_s = GUEST_AT_ONCE_BITS_PER_S if is_guest() else AT_ONCE_BITS_PER_S
     with tempfile.TemporaryDirectory() as folder:
         backend = link_backend(links, "grid", Path(folder), star(cells))
         try:
             await backend.start()
             backend.begin(1)
             ends = Ends(backend)
-            trips = await _each(cells, ends, _round_trip, _idle)
+            trips = await _each(cells, ends, _round_trip, at_once_bits_per_s)
             clean = [cell for cell in cells if cell.loss == 0]
             lossy = [cell for cell in cells if cell.loss > 0]
-            carried = await _each(clean, ends, _goodput, _shares)
-            carried |= await _each(lossy, ends, _loss, _idle)
+            carried = await _each(clean, ends, _goodput, at_once_bits_per_s)
+            carried |= await _each(lossy, ends, _loss, at_once_bits_per_s)
         finally:
             await backend.stop()
     return [Measured(cell, trips[cell], carried[cell]) for cell in cells]
@@ -135,46 +148,41 @@ def star(cells: Iterable[Cell]) -> Topology:
     )  # fmt: skip
 
 
-Look = Callable[[Ends, Cell, int], Awaitable[Figure]]
-Batches = Callable[[Sequence[Cell]], Iterator[list[Cell]]]
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A way to measure a cell, from a port of its own, and what that puts on its link."""
+
+    take: Callable[[Ends, Cell, int], Awaitable[Figure]]
+    load_bits_per_s: Callable[[Cell], float]
 
 
 async def _each(
-    cells: Sequence[Cell], ends: Ends, look: Look, batches: Batches
+    cells: Sequence[Cell], ends: Ends, look: Look, at_once_bits_per_s: float
 ) -> dict[Cell, Figure]:
-    found = {cell: figure async for cell, figure in _batched(cells, ends, look, batches)}
-    missed = [cell for cell in cells if not found[cell].holds]
+    batches = _batches(cells, look.load_bits_per_s, at_once_bits_per_s)
+    found = {cell: figure async for cell, figure in _batched(batches, ends, look)}
+    missed = ([cell] for cell in cells if not found[cell].holds)
     # Once in a hundred times chance alone misses.
-    return found | {c: figure async for c, figure in _batched(missed, ends, look, _alone)}
+    return found | {cell: figure async for cell, figure in _batched(missed, ends, look)}
 
 
 async def _batched(
-    cells: Sequence[Cell], ends: Ends, look: Look, batches: Batches
+    batches: Iterable[Sequence[Cell]], ends: Ends, look: Look
 ) -> AsyncIterator[tuple[Cell, Figure]]:
-    for batch in batches(cells):
-        looks = [look(ends, cell, 5201 + number) for number, cell in enumerate(batch)]
+    for batch in batches:
+        looks = [look.take(ends, cell, 5201 + number) for number, cell in enumerate(batch)]
         for cell, figure in zip(batch, await asyncio.gather(*looks), strict=True):
             yield cell, figure
 
 
-def _alone(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
-    """Yield each cell by itself."""
-    return ([cell] for cell in cells)
-
-
-def _idle(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
-    """Yield cells that hardly disturb each other together."""
-    rest = iter(cells)
-    while batch := list(islice(rest, CELLS_AT_ONCE)):
-        yield batch
-
-
-def _shares(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
-    """Yield cells together whose rates this machine carries at once."""
+def _batches(
+    cells: Sequence[Cell], load: Callable[[Cell], float], at_once_bits_per_s: float
+) -> Iterator[list[Cell]]:
+    """Yield cells together whose loads a machine carries at once."""
     batch: list[Cell] = []
-    for cell in sorted(cells, key=lambda cell: cell.rate_bits_per_s):
-        total = sum(each.rate_bits_per_s for each in batch) + cell.rate_bits_per_s
-        if batch and (total > AT_ONCE_BITS_PER_S or len(batch) == CELLS_AT_ONCE):
+    for cell in sorted(cells, key=load):
+        total = sum(map(load, batch)) + load(cell)
+        if batch and (total > at_once_bits_per_s or len(batch) == CELLS_AT_ONCE):
             yield batch
             batch = []
         batch.append(cell)
@@ -182,7 +190,7 @@ def _shares(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
         yield batch
 
 
-async def _round_trip(ends: Ends, cell: Cell, port: int) -> Figure:
+async def _take_round_trip(ends: Ends, cell: Cell, port: int) -> Figure:
     del port
     expected_s = 2 * (cell.delay_s + 8 * ECHO_BYTES / cell.rate_bits_per_s)
     found_s = await ends.ping_s("hub", cell.name)
@@ -191,7 +199,7 @@ async def _round_trip(ends: Ends, cell: Cell, port: int) -> Figure:
     return Figure(expected_s, measured_s, expected_s - slack_s, expected_s + slack_s)
 
 
-async def _goodput(ends: Ends, cell: Cell, port: int) -> Figure:
+async def _take_goodput(ends: Ends, cell: Cell, port: int) -> Figure:
     expected = cell.rate_bits_per_s * SEGMENT / FRAME
     finding_its_pace_s = math.ceil(1 + 30 * cell.delay_s)
     said = await ends.iperf(
@@ -202,16 +210,33 @@ async def _goodput(ends: Ends, cell: Cell, port: int) -> Figure:
     return Figure(expected, measured, expected - slack, expected + slack)
 
 
-async def _loss(ends: Ends, cell: Cell, port: int) -> Figure:
+async def _take_loss(ends: Ends, cell: Cell, port: int) -> Figure:
     from scipy.stats import binom  # noqa: PLC0415 - slow to import
 
-    rate = min(DATAGRAM_LOAD * cell.rate_bits_per_s, MOST_DATAGRAMS_BITS_PER_S)
+    rate = _datagrams_bits_per_s(cell)
     options = ("-u", "-b", str(round(rate)), "-l", str(DATAGRAM), "-t", str(SECONDS))
-    said = (await ends.iperf("hub", cell.name, *options, port=port))["sum"]
+    said = (await _opened(ends, cell, options, port))["sum"]
     sent, lost = said["packets"], said["lost_packets"]
     tail = (1 - CONFIDENCE) / 2
     least, most = (float(binom.ppf(q, sent, cell.loss)) / sent for q in (tail, 1 - tail))
     return Figure(cell.loss, lost / sent, least, most)
+
+
+async def _opened(ends: Ends, cell: Cell, options: Sequence[str], port: int) -> Any:
+    """Return what iperf3 says, which gives up where the datagram that opens its stream is lost."""
+    for _ in range(TRIES - 1):
+        with suppress(RealRunError):
+            return await ends.iperf("hub", cell.name, *options, port=port)
+    return await ends.iperf("hub", cell.name, *options, port=port)
+
+
+def _datagrams_bits_per_s(cell: Cell) -> float:
+    return min(DATAGRAM_LOAD * cell.rate_bits_per_s, MOST_DATAGRAMS_BITS_PER_S)
+
+
+_round_trip: Final = Look(_take_round_trip, lambda _: 0.0)
+_goodput: Final = Look(_take_goodput, lambda cell: cell.rate_bits_per_s)
+_loss: Final = Look(_take_loss, _datagrams_bits_per_s)
 
 
 def table(found: Iterable[Measured]) -> Table:
@@ -247,9 +272,14 @@ def main(
     rate: Annotated[list[str] | None, typer.Option(help="E.g. 10Mbit/s; repeatable.")] = None,
     delay: Annotated[list[str] | None, typer.Option(help="E.g. 20ms; repeatable.")] = None,
     loss: Annotated[list[float] | None, typer.Option(help="E.g. 0.01; repeatable.")] = None,
+    inside: InsideOption = None,
 ) -> None:
     """Measure a grid of emulated links and say which are within tolerance."""
-    rates = [parse_quantity(each, "rate") for each in rate or []] or RATES_BITS_PER_S
+    if inside is Place.UML:
+        program = (sys.executable, "-P", "-m", "experiments.link_grid")
+        raise typer.Exit(run_in_guest([*program, *left_out(sys.argv[1:], "--inside")]))
+    usual = GUEST_RATES_BITS_PER_S if is_guest() else RATES_BITS_PER_S
+    rates = [parse_quantity(each, "rate") for each in rate or []] or usual
     delays = [parse_quantity(each, "duration") for each in delay or []] or DELAYS_S
     cells = [Cell(*values) for values in product(delays, rates, loss or LOSSES)]
     found = asyncio.run(measure(links, cells))

@@ -6,7 +6,7 @@ The real runner is imported when it is asked for, so that simulating needs neith
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from experiments.extras import needs
 from real_runner.deployment import Deployment
@@ -62,15 +62,23 @@ def open_runner(
     credentials: Path | None = None,
     secure: bool = True,
     dilation: float = 1.0,
+    **listeners: Any,
 ) -> "RealRunner":
-    """Return the real runner for these links; `RealRunError` where something is missing."""
+    """Return the real runner for these links; `RealRunError` where something is missing.
+
+    ``listeners`` are who tells prompts and is told of answers: see `real_runner.runner.RealRunner`.
+    """
     with needs("real"):
         from real_runner.fleet.yards import ExternalYard  # noqa: PLC0415 - see above
         from real_runner.runner import RealRunner  # noqa: PLC0415
     if links is not Links.EXTERNAL:
         _refuse_given(links, inventory=inventory, credentials=credentials)
         return RealRunner(
-            deployment, links=_emulated(links) or "loopback", secure=secure, dilation=dilation
+            deployment,
+            links=_emulated(links) or "loopback",
+            secure=secure,
+            dilation=dilation,
+            **listeners,
         )
     if inventory is None:
         raise RealRunError("--links external: name the workers' addresses with --inventory FILE")
@@ -80,7 +88,7 @@ def open_runner(
             "give --insecure"
         )
     yard = ExternalYard.of(read_inventory(inventory), credentials if secure else None)
-    return RealRunner(deployment, external=yard, secure=secure, dilation=dilation)
+    return RealRunner(deployment, external=yard, secure=secure, dilation=dilation, **listeners)
 
 
 def link_backend(links: Links, run: str, folder: Path, topology: Topology) -> "Backend":

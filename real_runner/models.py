@@ -1,7 +1,7 @@
 """The models that there are real stages for, and models as text, so that workers know theirs."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from real_runner.deployment import NodeSpec
 from real_runner.errors import RealRunError
 from real_runner.executor import Executor
+from workloads.llama.acceptance import NEVER
 from workloads.llama.model import Llama
 from workloads.sam.model import Sam
 from workloads.sdxl.model import Sdxl
@@ -23,7 +24,8 @@ class Family:
 
     ``module`` has the class named ``executor``, made of a model, its weights' path and a
     `NodeSpec`; ``weights`` is the module whose ``prepare`` finds or draws the numbers. Both import
-    torch, so they are imported when they are needed.
+    torch, so they are imported when they are needed. ``caches`` says that requests leave something
+    on a node between their rounds, which may be bounded.
     """
 
     name: str
@@ -31,11 +33,22 @@ class Family:
     module: str
     executor: str
     weights: str
+    caches: bool = False
 
-    def executor_for(self, model: Model, weights: Path, spec: NodeSpec) -> Executor:
-        """Return what computes the model's stages on one node."""
-        made: Executor = getattr(import_module(self.module), self.executor)(model, weights, spec)
+    def executor_for(
+        self, model: Model, weights: Path, spec: NodeSpec, caches_bytes: float
+    ) -> Executor:
+        """Return what computes the model's stages on one node; texts' caches have so much room."""
+        room = {"caches_bytes": caches_bytes} if self.caches else {}
+        build = getattr(import_module(self.module), self.executor)
+        made: Executor = build(model, weights, spec, **room)
         return made
+
+    def served(self, model: Model) -> Model:
+        """Return what workers are made for: of texts, any lengths and however guesses hold."""
+        if isinstance(model, Llama):
+            return replace(model, prompt_tokens=1, output_tokens=1, acceptance=NEVER)
+        return model
 
     def prepare(self, model: Model, given: Path | None, seed: int, target: Path) -> Path:
         """Return where workers find the weights: what was given, or ``target``, written now.
@@ -50,7 +63,12 @@ _SHARDS = "real_runner.shards"
 FAMILIES = (
     Family("sam", Sam, f"{_SHARDS}.sam", "SamExecutor", f"{_SHARDS}.weights"),
     Family(
-        "llama", Llama, f"{_SHARDS}.llama.executor", "LlamaExecutor", f"{_SHARDS}.llama.weights"
+        "llama",
+        Llama,
+        f"{_SHARDS}.llama.executor",
+        "LlamaExecutor",
+        f"{_SHARDS}.llama.weights",
+        caches=True,
     ),
     Family("sdxl", Sdxl, f"{_SHARDS}.sdxl.executor", "SdxlExecutor", f"{_SHARDS}.sdxl.weights"),
 )

@@ -14,19 +14,18 @@ from real_runner.fleet.yards import ExternalYard, LocalYard
 from real_runner.links.certificate import Certificate
 from real_runner.links.certified import CertifiedLinks
 from real_runner.links.kinds import Emulated
-from real_runner.models import Family, family_of, model_text
+from real_runner.models import FAMILIES, Family, family_of, model_text
 from real_runner.orchestration.answers import Answered, Listeners, Previewed, Written
 from real_runner.orchestration.dilation import check_dilation, refuse_native
 from real_runner.orchestration.faults import Faults, refuse_what_cannot_be
 from real_runner.orchestration.inputs import inputs_for
 from real_runner.orchestration.prompts import Asking
 from real_runner.orchestration.run import Run
+from real_runner.orchestration.serving import refuse_what_no_worker_does
 from real_runner.orchestration.watching import watch, watch_links
-from sim.errors import ScenarioError
 from sim.runner import Scenario
 from sim.trace import Sink, Trace
 from topologies.dilation import slowed
-from topologies.serving import IN_ORDER
 from topologies.topology import Topology
 from workloads.stage import Model
 
@@ -122,11 +121,7 @@ class RealRunner:
             if node not in known:
                 scenario.topology.node(node)  # names the nearest one there is
         for each in scenario.topology.nodes:
-            if each.serving != IN_ORDER:
-                raise ScenarioError(
-                    f"node {each.name!r}: serving: real workers serve in order of arrival and "
-                    "nothing else yet; leave it out, or simulate it"
-                )
+            refuse_what_no_worker_does(each)
         links = "external" if self._external else self._links
         refuse_what_cannot_be(scenario.faults, scenario.topology, links)
         if self.dilation != 1:
@@ -206,6 +201,11 @@ class RealRunner:
         return self._house
 
 
+def _served(model: Model) -> Model:
+    """Return what workers are made for where a model is asked for; any, where none computes."""
+    return next((f.served(model) for f in FAMILIES if isinstance(model, f.kind)), model)
+
+
 class _House:
     """Workers for one topology and model, and the folder they live in."""
 
@@ -217,7 +217,7 @@ class _House:
         self.fleet: Fleet
         self.links: CertifiedLinks | None = None
         self._topology = topology
-        self._model = model
+        self._model = _served(model)
         self._deployment = deployment
         self._dilation = dilation
         self._stack = AsyncExitStack()
@@ -225,7 +225,7 @@ class _House:
     def fits(self, topology: Topology, model: Model) -> bool:
         """Whether these workers can run such a scenario."""
         is_connected = self.links is None or self.links.emulation.alive
-        return is_connected and topology == self._topology and model == self._model
+        return is_connected and topology == self._topology and _served(model) == self._model
 
     async def open(
         self, external: ExternalYard | None, links: Literal["loopback"] | Emulated, *, secure: bool

@@ -42,16 +42,20 @@ class MemoryLimit:
     """What a node has for weights and working sets: its device's memory, or `limit_bytes` of it.
 
     A stage's working set is `working` of the activations it reads and writes: those live at once.
-    All of them, the default, is an upper bound.
+    All of them, the default, is an upper bound. Besides, keys and values of texts may take
+    `caches_bytes`; those not used for longest give way. Without it nothing bounds them.
     """
 
     __pydantic_config__: ClassVar = _KEYS
     limit_bytes: Bytes | None = None
     working: float = 1.0
+    caches_bytes: Bytes | None = None
 
     def __post_init__(self) -> None:
         limit = self.limit_bytes
         _require(limit is None or limit > 0, "memory.limit_bytes", limit, "above 0")
+        caches = self.caches_bytes
+        _require(caches is None or caches > 0, "memory.caches_bytes", caches, "above 0")
         _require(0 <= self.working <= 1, "memory.working", self.working, "between 0 and 1")
 
 

@@ -6,7 +6,7 @@ that are sharded over many nodes.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from workloads.codec import Codec
@@ -59,7 +59,8 @@ class Stage:
     that is more than one token, it is the most there can be: guesses are checked, and how many of
     them hold is for the run to tell. ``positions`` are those of a text that it runs, the first and
     the one past the last. ``codec`` is what its input is written with and read back before it is
-    used, as whoever got it over the wire did; empty: it is used as it is.
+    used, as whoever got it over the wire did; empty: it is used as it is. ``cache_bytes`` is what
+    then lies on its node for the next round of the same text.
     """
 
     kind: str
@@ -73,6 +74,19 @@ class Stage:
     makes: Payload | None = None
     positions: tuple[int, int] = (0, 0)
     codec: str = ""
+    cache_bytes: float = 0.0
+
+    @property
+    def sort(self) -> "Stage":
+        """What it has in common with those that it can be run together with, as one batch.
+
+        These are equal but for the part of the input that they run on. Rounds of texts need only
+        run the same layers on as many positions, wherever in their texts these are.
+        """
+        first, end = self.positions
+        if end == 0:
+            return replace(self, shard=())
+        return Stage(self.kind, 0.0, 0.0, blocks=self.blocks, positions=(0, end - first))
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,7 @@ def stage_of(  # noqa: PLR0913 - what a stage is described by
     unread: int = 0,
     positions: tuple[int, int] = (0, 0),
     codec: str = "",
+    cache_bytes: float = 0.0,
 ) -> Stage:
     """Return ``work`` at a precision as a stage.
 
@@ -125,4 +126,5 @@ def stage_of(  # noqa: PLR0913 - what a stage is described by
         makes=makes,
         positions=positions,
         codec=codec,
+        cache_bytes=cache_bytes,
     )

@@ -90,10 +90,11 @@ def compare(  # noqa: PLR0913, PLR0917 - an option each
     kind = settle(context.obj, links, inside, memory)
     path = scenario_path(scenario)
     document = read_scenario(path, settings or [])
-    topology = build(document, path).topology
-    tested = expand(policy) if policy else unseen_for(document.policy, topology, train or ())
+    described = build(document, path)
+    topology, model = described.topology, described.workload.model
+    tested = expand(policy) if policy else unseen_for(document.policy, topology, model, train or ())
     predicted = [build(document, path, spec) for spec in tested]
-    trained = train or training_for(tested, topology)
+    trained = train or training_for(tested, topology, model)
     real = deployment(document, path, topology)
     trained_on = [build(document, path, spec) for spec in trained]
     with _folder(out) as folder:

@@ -23,6 +23,7 @@ from experiments.fidelity.fit import (
     freeze,
     thaw,
 )
+from experiments.fidelity.guesses import accepting
 from experiments.fidelity.readiness import FromReady
 from experiments.results import ResultFolder
 from real_runner.deployment import Deployment
@@ -131,7 +132,8 @@ class Experiment:
     def _predict(self, world: FittedWorld, folder: Path) -> _World:
         topology, cost = thaw(world, folder / "fitted")
         with ResultFolder(folder / "sim") as results:
-            scenarios = [in_world(scenario, topology, cost) for scenario in self.test]
+            texts = [accepting(scenario, world.acceptance) for scenario in self.test]
+            scenarios = [in_world(scenario, topology, cost) for scenario in texts]
             runs = _Runs(scenarios, Simulator(), results)
             for _ in range(self.test[0].replications):
                 runs.run_next()

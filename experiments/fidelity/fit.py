@@ -14,6 +14,7 @@ from typing import Final
 
 import pandas as pd
 
+from experiments.fidelity.guesses import fitted_acceptance
 from experiments.fidelity.links import FittedLinks, fit_links
 from experiments.fidelity.services import Services, Stages, services_s
 from experiments.fidelity.stages import measured_stages
@@ -30,15 +31,20 @@ from sim.trace import Trace
 from topologies.device import Device
 from topologies.files import read_topology, write_topology
 from topologies.topology import Node, Topology
+from workloads.llama.acceptance import Independent
 from workloads.stage import Stage
 
 
 @dataclass(frozen=True)
 class FittedWorld:
-    """A topology with links as measured, and a profile per device that computed in training."""
+    """A topology with links as measured, and a profile per device that computed in training.
+
+    ``acceptance`` is how often guessed tokens held, where any were checked.
+    """
 
     links: FittedLinks
     profiles: Mapping[str, Profile]
+    acceptance: Independent | None = None
 
     @property
     def topology(self) -> Topology:
@@ -84,7 +90,7 @@ def fit_world(
                 rows=rows,
             )
     links = fit_links(renamed(scenario.topology, names), transfers(every, first))
-    return FittedWorld(links, profiles)
+    return FittedWorld(links, profiles, fitted_acceptance(every))
 
 
 def freeze(world: FittedWorld, folder: Path) -> None:

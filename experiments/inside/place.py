@@ -18,9 +18,14 @@ _PROGRAM: Final = "from experiments.cli import main; main()"
 
 
 def again(arguments: Sequence[str], *without: str) -> list[str]:
-    """Return the command that runs `tessera` with ``arguments``, some options and values left out.
+    """Return the command that runs `tessera` with ``arguments``, but for `left_out` ones."""
+    return [sys.executable, "-P", "-c", _PROGRAM, *left_out(arguments, *without)]
 
-    >>> again(["run", "tiny", "--inside", "uml", "--memory=2GiB"], "--inside", "--memory")[-2:]
+
+def left_out(arguments: Sequence[str], *without: str) -> list[str]:
+    """Return ``arguments`` without some options and their values.
+
+    >>> left_out(["run", "tiny", "--inside", "uml", "--memory=2GiB"], "--inside", "--memory")
     ['run', 'tiny']
     """
     kept: list[str] = []
@@ -30,4 +35,4 @@ def again(arguments: Sequence[str], *without: str) -> list[str]:
             next(rest, None)
         elif word.partition("=")[0] not in without:
             kept.append(word)
-    return [sys.executable, "-P", "-c", _PROGRAM, *kept]
+    return kept

@@ -155,7 +155,8 @@ class Fleet:
         return wanted and spec.executor == "torch"
 
     def _setup(self, node: str, spec: NodeSpec) -> Any:
-        device = self._topology.node(node).device
+        there = self._topology.node(node)
+        device, batch, memory = there.device, there.serving.batch, there.serving.memory
         computes = spec.executor == "torch"
         reads = computes and not self._pushes(spec)
         return control.Setup(
@@ -168,6 +169,9 @@ class Fleet:
             slots=device.slots if device else 1,
             compress=self._deployment.zstd,
             dilation=self._dilation,
+            batch=batch
+            and control.Batch(largest=batch.largest, wait_s=batch.wait_s * self._dilation),
+            caches_bytes=memory.caches_bytes or 0 if memory else 0,
         )
 
     async def _introduce(self) -> None:

@@ -23,11 +23,12 @@ class Books:
             if state == NEVER_BEGUN:
                 continue
             if isinstance(step, Compute):
-                self.busy_s[step.node] += flight.end_s[index] - flight.start_s[index]
+                usual_s = flight.end_s[index] - flight.start_s[index]
+                self.busy_s[step.node] += flight.used.get(index, usual_s)
                 continue
             usual = step.size_bytes if state == HAS_FINISHED else 0.0
             for channel in self._topology.route(step.source, step.target).channels:
-                self.carried_bytes[channel] += flight.sent_bytes.get(index, usual)
+                self.carried_bytes[channel] += flight.used.get(index, usual)
 
     def switch(self, down: frozenset[str], now_s: float) -> None:
         """Note who is off from now on; everybody else is on."""

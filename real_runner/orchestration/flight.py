@@ -19,13 +19,14 @@ class Flight:
     """One plan under way: its `Course`, and what is known of it while reports are on their way.
 
     ``told`` are the steps handed out, ``pending`` those of which a report is still to come though
-    the plan may have ended without it. ``job`` is the request's number among the workers. The
+    the plan may have ended without it, ``used`` is as in
+    `sim.trace.Trace.add`. ``job`` is the request's number among the workers. The
     lists are those of the course (which it has and is not: a compiled class takes no heirs).
     """
 
     __slots__ = (
         "begun", "course", "end_s", "job", "over", "pending", "plan", "progress", "queued_s",
-        "request", "sent_bytes", "start_s", "states", "told", "walk",
+        "request", "start_s", "states", "told", "used", "walk",
     )  # fmt: skip
 
     def __init__(
@@ -42,7 +43,7 @@ class Flight:
         self.told: set[int] = set()
         self.begun: set[int] = set()
         self.pending: set[int] = set()
-        self.sent_bytes: dict[int, float] = {}
+        self.used: dict[int, float] = {}
         self.over = False
 
     @property

@@ -353,7 +353,7 @@ class Run:
             flight.start_s,
             flight.end_s,
             flight.states,
-            flight.sent_bytes,
+            flight.used,
             flight.course.made,
         )
         self._books.book(flight)

@@ -154,13 +154,15 @@ class Steps:
         start_s = self.seconds(message.source, message.start_ns)
         end_s = self.seconds(node, message.end_ns)
         if isinstance(step, Transfer):
-            flight.sent_bytes[index] = float(message.size_bytes)
+            flight.used[index] = float(message.size_bytes)
             self._writing.carried(flight, index, message.size_bytes)
             self._observer.carried(step, start_s, end_s, message.size_bytes)
             for channel in self._topology.route(step.source, step.target).channels:
                 self.sent_bytes[channel] += message.size_bytes
         else:
             self._writing.computed(flight, index, message)
+            if 0 < message.share < 1:
+                flight.used[index] = message.share * (end_s - start_s)
         if isinstance(step, Compute) and step.node in self._computing:
             wanted_s = self._clock.wall_s(self._clerk.seconds(flight.plan, index))
             self.overruns.count(step.node, message.native_s, wanted_s)
@@ -248,7 +250,7 @@ class Steps:
         """Count a transfer that was stopped under way as sent: its target may have seen it all."""
         step = flight.plan.steps[index]
         if started and not isinstance(step, Compute):
-            flight.sent_bytes[index] = step.size_bytes
+            flight.used[index] = step.size_bytes
 
     def seconds(self, node: str, ns: int) -> float:
         """Return a moment on a worker's clock in seconds since the start of the run."""

@@ -8,6 +8,7 @@ from real_runner.control.messages import control, stage_message
 from real_runner.orchestration.clock import Clock
 from real_runner.orchestration.flight import Flight
 from real_runner.wire.payloads import payload_message
+from sim.cost import batched
 from sim.plan import Compute, Plan
 from sim.policy import service_s
 from sim.runner import Scenario
@@ -60,11 +61,22 @@ class Clerk:
     def _compute(self, step: Compute) -> tuple[Any, float]:
         scenario = self._scenario
         expected_s = service_s(scenario.topology, scenario.cost, step.stages, step.node)
-        compute = control.Compute(
-            stages=map(stage_message, step.stages),
-            hold_s=self._clock.wall_s(expected_s) if step.node in self._paced else 0.0,
-        )
+        compute = control.Compute(stages=map(stage_message, step.stages))
+        if step.node in self._paced:
+            compute.hold_s = self._clock.wall_s(expected_s)
+            compute.together_s.extend(map(self._clock.wall_s, self._together_s(step)))
         return control.Task(compute=compute), expected_s
+
+    def _together_s(self, step: Compute) -> list[float]:
+        """Return how long two such steps take at once, three, and so on, where batches are made."""
+        node, cost = self._scenario.topology.node(step.node), self._scenario.cost
+        batch = node.serving.batch
+        if batch is None or node.device is None:
+            return []
+        return [
+            sum(cost.seconds(batched(stage, count), node.device) for stage in step.stages)
+            for count in range(2, batch.largest + 1)
+        ]
 
     def _transfer(self, step: Any) -> Any:
         self._scenario.topology.route(step.source, step.target)

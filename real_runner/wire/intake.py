@@ -42,6 +42,10 @@ class Desk(Protocol):
     def refused(self) -> Callable[[str, int, int, str], None]:
         """Is told whose parcel was no good, of which job and step, and why."""
 
+    @property
+    def limits(self) -> Limits:
+        """Bound what may come in its run."""
+
     def read(self, header: bytes) -> Announced:
         """Return what a header announces."""
 
@@ -126,7 +130,7 @@ class Intake:
             except (StepError, NoRoomError) as error:
                 refusal = refusal_for(error)
             else:
-                delivery = Delivery(announced, held.pop_all(), self._limits, frame.left_s)
+                delivery = Delivery(announced, held.pop_all(), desk.limits, frame.left_s)
                 self._coming[frame.ticket] = desk, delivery
                 await self._add(frame, desk, delivery)
                 return

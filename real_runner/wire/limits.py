@@ -46,6 +46,7 @@ class Limits:
             self,
             stall_s=self.stall_s * factor,
             delivery_s=self.delivery_s * factor,
+            keepalive_s=self.keepalive_s * factor,
             connect_s=self.connect_s * factor,
         )
 

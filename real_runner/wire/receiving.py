@@ -38,9 +38,12 @@ class Post:
         self._desk: _Desk | None = None
         self._known: Collection[str] = ()
 
-    def open(self, run: str, node: str, accept: Accept, refused: Refused) -> None:
-        """Take in what is meant for ``node`` in ``run``."""
-        self._desk = _Desk(run, node, accept, refused, lambda: self._known, self._limits)
+    def open(
+        self, run: str, node: str, accept: Accept, refused: Refused, dilation: float = 1.0
+    ) -> None:
+        """Take in what is meant for ``node`` in ``run``, which lasts ``dilation`` times as long."""
+        limits = self._limits.dilated(dilation)
+        self._desk = _Desk(run, node, accept, refused, lambda: self._known, limits)
 
     def know(self, nodes: Collection[str]) -> None:
         """Take in what comes from these nodes, and no other; the collection may change later."""

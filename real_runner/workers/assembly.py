@@ -2,6 +2,7 @@
 
 import platform
 from importlib.metadata import version
+from math import inf
 from pathlib import Path
 
 from real_runner.deployment import NodeSpec
@@ -10,17 +11,19 @@ from real_runner.models import family_of, model_from
 from real_runner.workers.synthetic import SyntheticExecutor
 
 
-def executor_for(spec: NodeSpec, model: str, weights: Path | None) -> Executor:
+def executor_for(
+    spec: NodeSpec, model: str, weights: Path | None, caches_bytes: float = inf
+) -> Executor:
     """Return the executor that ``spec`` asks for; `RealRunError` where it cannot be.
 
-    Only one that computes imports torch.
+    Only one that computes imports torch. Texts may leave ``caches_bytes`` there between rounds.
     """
     if spec.executor == "synthetic":
         return SyntheticExecutor()
     bound_threads(spec)
     assert weights is not None  # noqa: S101 - the orchestrator always gives some
     described = model_from(model)
-    return family_of(described).executor_for(described, weights, spec)
+    return family_of(described).executor_for(described, weights, spec, caches_bytes)
 
 
 def bound_threads(spec: NodeSpec) -> None:

@@ -13,6 +13,7 @@ import time
 import traceback
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
+from math import inf
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -31,6 +32,7 @@ from real_runner.wire.server import peer_name, serve
 from real_runner.workers.assembly import bound_threads, executor_for, versions
 from real_runner.workers.confinement import confine
 from real_runner.workers.device import Device
+from real_runner.workers.together import Gatherer
 from real_runner.workers.worker import Worker
 
 SWITCH_INTERVAL_S = 0.0005
@@ -213,10 +215,18 @@ class _Session:
         node, spec = self._node, NodeSpec.model_validate_json(setup.spec)
         confine(spec, setup.node, node.processors)
         weights = Path(setup.weights) if setup.weights else node.weights.received
-        executor = await asyncio.to_thread(executor_for, spec, setup.model, weights)
-        limits = Limits().dilated(setup.dilation or 1.0)
+        executor = await asyncio.to_thread(
+            executor_for, spec, setup.model, weights, setup.caches_bytes or inf
+        )
+        dilation = setup.dilation or 1.0
+        limits = Limits().dilated(dilation)
         courier = Courier(setup.node, node.credentials, self._addresses, limits)
+        bound_threads(spec)
         self._device = Device(setup.slots, lambda: bound_threads(spec))
+        gatherer = None
+        if setup.HasField("batch"):
+            batch = setup.batch
+            gatherer = Gatherer(self._device, executor, batch.largest, batch.wait_s)
         self._worker = Worker(
             setup.run,
             setup.node,
@@ -226,8 +236,9 @@ class _Session:
             self.tell,
             limits,
             compress=setup.compress,
+            gatherer=gatherer,
         )
-        node.post.open(setup.run, setup.node, self._worker.accept, self._worker.refused)
+        node.post.open(setup.run, setup.node, self._worker.accept, self._worker.refused, dilation)
         ready = control.Ready(
             address=node.address, boot_id=_boot_id(), pid=os.getpid(), versions=versions(spec)
         )

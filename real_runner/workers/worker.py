@@ -9,6 +9,7 @@ import asyncio
 import time
 import traceback
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -25,6 +26,7 @@ from real_runner.workers.device import Device, Turn
 from real_runner.workers.gates import Gates
 from real_runner.workers.ledger import Ledger
 from real_runner.workers.shelf import Shelf
+from real_runner.workers.together import Gatherer, Member
 from workloads.stage import Payload
 
 Tell = Callable[..., None]
@@ -38,6 +40,19 @@ PROBE = Payload("probe", fixed_bytes=1.0)
 
 _BIG_BYTES = 1 << 18
 """From here on copying is left to a thread, so that the loop stays free."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Todo:
+    """A step to do, as the orchestrator has put it, and what has become of it so far."""
+
+    key: Key
+    task: Any
+    turn: Turn
+
+    @property
+    def is_transfer(self) -> bool:
+        return bool(self.task.HasField("transfer"))
 
 
 class Worker:
@@ -54,16 +69,18 @@ class Worker:
         limits: Limits,
         *,
         compress: bool = False,
+        gatherer: Gatherer | None = None,
     ) -> None:
         self.node = node
         self.gates = Gates()
         self._run = run
         self._executor = executor
         self._device = device
+        self._gatherer = gatherer
         self._courier = courier
         self._tell = tell
         self._compress = compress
-        self._ledger = Ledger()
+        self._ledger: Ledger[_Todo] = Ledger()
         self._limits = limits
         self._shelf = Shelf(limits)
         self._kept: dict[int, tuple[Payload, Array]] = {}
@@ -73,14 +90,15 @@ class Worker:
     def begin(self, tasks: Iterable[Any]) -> None:
         """Take up steps; each begins when what it awaits is there."""
         for task in tasks:
-            if len(self._steps) >= self._limits.waiting_steps:
-                reason = f"this node has {len(self._steps)} steps to do, the most it takes on"
+            if len(self._turns) >= self._limits.waiting_steps:
+                reason = f"this node has {len(self._turns)} steps to do, the most it takes on"
                 self._tell(lost=control.Lost(id=task.id, reason=reason))
                 continue
             key = (task.id.job, task.id.attempt, task.id.step)
             self._turns[key] = turn = Turn()
-            self._steps[key] = running = asyncio.create_task(self._follow(key, task, turn))
-            running.add_done_callback(partial(self._drop, key))
+            todo = _Todo(key, task, turn)
+            if self._ledger.enter(key[0], key[1], task.awaits, todo):
+                self._take_up(todo)
 
     def keep(self, message: Any) -> None:
         """Keep an input in its slot, for the requests that will have it."""
@@ -104,14 +122,16 @@ class Worker:
             self._shelf.add(parcel.job, parcel.array.nbytes)
             put = self._executor.put
             await _aside(parcel.array.nbytes, put, parcel.job, parcel.payload, parcel.array)
-        self._ledger.note(parcel.job, (parcel.attempt, parcel.step))
+        end_ns = max(end_ns, time.monotonic_ns())  # before what has waited for it is ready
+        for todo in self._ledger.note(parcel.job, (parcel.attempt, parcel.step)):
+            self._take_up(todo)
         self._tell(
             finished=control.Finished(
                 id=_id((parcel.job, parcel.attempt, parcel.step)),
                 source=parcel.source,
                 queued_ns=parcel.queued_ns,
                 start_ns=parcel.start_ns,
-                end_ns=max(end_ns, time.monotonic_ns()),
+                end_ns=end_ns,
                 size_bytes=parcel.size_bytes,
             )
         )
@@ -126,15 +146,17 @@ class Worker:
     def cancel(self, key: Key) -> None:
         """Stop a step or let it never begin, and tell where it stood; none that is done."""
         turn, running = self._turns.get(key), self._steps.get(key)
-        if turn is None or running is None:
+        if turn is None:
             return
         self._device.cancel(turn)
-        if not turn.computing:
+        if running is None:
+            self._drop(key, turn)
+        elif not turn.computing:
             running.cancel()
 
     def forget(self, job: int) -> None:
         """Drop all that is left of a request."""
-        for key in [key for key in self._steps if key[0] == job]:
+        for key in [key for key in self._turns if key[0] == job]:
             self.cancel(key)
         self._ledger.close(job)
         self._shelf.clear(job)
@@ -158,50 +180,85 @@ class Worker:
     async def close(self) -> None:
         """Stop everything."""
         running = list(self._steps.values())
-        for key in list(self._steps):
+        for key in list(self._turns):
             self.cancel(key)
         await asyncio.gather(*running, return_exceptions=True)
         self._device.close()
         await self._courier.close()
 
-    async def _follow(self, key: Key, task: Any, turn: Turn) -> None:
-        """See a step through to its report."""
-        try:
-            await self._ledger.wait(key[0], key[1], task.awaits)
-            turn.queued_ns = time.monotonic_ns()
-            if task.HasField("compute"):
-                await self._compute(key, task.compute, turn)
+    def _take_up(self, todo: _Todo) -> None:
+        """Begin a step that lacks nothing any more, unless it is not wanted any more."""
+        if not todo.turn.cancelled:
+            todo.turn.queued_ns = time.monotonic_ns()
+            self._steps[todo.key] = running = asyncio.create_task(self._follow(todo))
+            running.add_done_callback(lambda _: self._drop(todo.key, todo.turn))
+
+    async def _follow(self, todo: _Todo) -> None:
+        """See a step through to its report, then at once a transfer that has waited for it."""
+        following: _Todo | None = todo
+        while following is not None:
+            following = self._next_of(await self._see_through(following))
+
+    def _next_of(self, todos: Iterable[_Todo]) -> _Todo | None:
+        """Take up steps but for the first transfer, which is this task's from now on.
+
+        So nothing that the event loop has to do besides comes between a result and its sending.
+        """
+        found, running = None, asyncio.current_task()
+        assert running is not None  # noqa: S101 - there is always one in a coroutine
+        for todo in todos:
+            if found is None and todo.is_transfer and not todo.turn.cancelled:
+                found = todo
+                todo.turn.queued_ns = time.monotonic_ns()
+                self._steps[todo.key] = running
             else:
-                await self._transfer(key, task.transfer, turn)
+                self._take_up(todo)
+        return found
+
+    async def _see_through(self, todo: _Todo) -> list[_Todo]:
+        """Do a step and return those that have waited for nothing else."""
+        turn, following = todo.turn, list[_Todo]()
+        try:
+            if todo.is_transfer:
+                await self._transfer(todo.key, todo.task.transfer, turn)
+            else:
+                following = await self._compute(todo.key, todo.task.compute, turn)
         except asyncio.CancelledError:
             turn.cancelled = True
         except StepError as error:
-            self._lose(key, turn, str(error))
+            self._lose(todo.key, turn, str(error))
         except Exception as error:  # noqa: BLE001 - a step that fails must not end its node
             traceback.print_exc()
-            self._lose(key, turn, f"{type(error).__name__}: {error}")
-        if turn.cancelled:
-            self._tell(cancelled=control.Cancelled(id=_id(key), **_times(turn)))
+            self._lose(todo.key, turn, f"{type(error).__name__}: {error}")
+        self._drop(todo.key, turn)
+        return following
 
-    async def _compute(self, key: Key, compute: Any, turn: Turn) -> None:
+    async def _compute(self, key: Key, compute: Any, turn: Turn) -> list[_Todo]:
         stages = tuple(stage_of(message) for message in compute.stages)
         work = partial(self._executor.run, key[0], stages, lambda: turn.cancelled)
-        await self._device.run(turn, work, compute.hold_s)
-        if not turn.cancelled:
-            self._ledger.note(key[0], key[1:])
-            finished = control.Finished(
-                id=_id(key),
-                source=self.node,
-                native_s=turn.native_s,
-                tokens=turn.made.tokens,
-                ended=turn.made.ended,
-                **_times(turn),
-            )
-            self._tell(finished=finished)
+        if self._gatherer is not None:
+            holds_s = (compute.hold_s, *compute.together_s)
+            await self._gatherer.run(Member(key[0], stages, turn, holds_s))
+        else:
+            sort = tuple(stage.sort for stage in stages)
+            await self._device.run(turn, work, compute.hold_s, sort)
+        if turn.cancelled:
+            return []
+        finished = control.Finished(
+            id=_id(key),
+            source=self.node,
+            native_s=turn.native_s,
+            tokens=turn.made.tokens,
+            ended=turn.made.ended,
+            share=turn.share,
+            **_times(turn),
+        )
+        self._tell(finished=finished)
+        return self._ledger.note(key[0], key[1:])
 
     async def _transfer(self, key: Key, transfer: Any, turn: Turn) -> None:
         """Send a parcel; that it has arrived is for its receiver to report."""
-        turn.start_ns = turn.queued_ns
+        turn.start_ns = time.monotonic_ns()
         payload = payload_of(transfer.payload)
         end_s = time.monotonic() + transfer.timeout_s
         try:
@@ -236,11 +293,13 @@ class Worker:
         turn.end_ns = time.monotonic_ns()
         self._tell(lost=control.Lost(id=_id(key), reason=reason, **_times(turn)))
 
-    def _drop(self, key: Key, step: asyncio.Task[None]) -> None:
-        if self._steps.get(key) is step:  # and not another try of the same
-            del self._steps[key], self._turns[key]
-        if step.cancelled():  # before it had taken its first breath
-            self._tell(cancelled=control.Cancelled(id=_id(key)))
+    def _drop(self, key: Key, turn: Turn) -> None:
+        """Let go of a step that has ended, and tell of one that was cancelled where it stood."""
+        if self._turns.get(key) is turn:  # and not another try of the same, nor let go before
+            del self._turns[key]
+            self._steps.pop(key, None)
+            if turn.cancelled:
+                self._tell(cancelled=control.Cancelled(id=_id(key), **_times(turn)))
 
 
 _PART_BYTES = 1 << 20

@@ -21,7 +21,7 @@ from sim.engine.servers.server import RefusedError, Turn
 from sim.engine.transport import Handle
 from sim.engine.world import Observer, World
 from sim.errors import CannotServeError
-from sim.plan import Step
+from sim.plan import Compute, Step
 from sim.policy import UNTOUCHED, Progress
 from sim.runner import Scenario
 from sim.source import Source
@@ -32,6 +32,7 @@ from sim.trace import (
     REFUSED,
     WAS_CANCELLED,
     WAS_LOST,
+    Incident,
     Outcome,
     Sink,
     Trace,
@@ -71,6 +72,7 @@ class _Run:
         self._world = World(
             scenario.topology, scenario.cost, partial(scenario.generator, replication)
         )
+        self._bounds_caches = self._world.caches.bounded
         self._clock = self._world.clock
         self._agenda = self._clock.agenda
         self._transport = self._world.transport
@@ -143,11 +145,13 @@ class _Run:
         kept = execution.cancels or self._keeps_handles
         if isinstance(price, Work):
             kept = kept or price.shares
+            if self._bounds_caches and self._evicted(execution, index):
+                self._refuse(argument)
+                return
             try:
                 handle = price.device.submit(price.job, self._on_computed, argument)
             except RefusedError:
-                execution.start_s[index] = execution.end_s[index] = self._agenda.now
-                self._agenda.at(self._agenda.now, self._refused, argument)
+                self._refuse(argument)
                 return
         else:
             handle = self._transport.send(
@@ -170,6 +174,20 @@ class _Run:
         if isinstance(price, Work) and price.most_tokens > 1:
             execution.note_made(index, self._checks.kept(execution.request, price.most_tokens))
         self._finish(execution, index, start_s)
+
+    def _evicted(self, execution: Execution, index: int) -> bool:
+        """Make room for what a computation caches; say whether what it needs of that is gone."""
+        step = execution.plan.steps[index]
+        assert isinstance(step, Compute)  # noqa: S101 - for mypy
+        why = self._world.caches.take(step.node, execution.request.index, step.stages)
+        if why:
+            self._trace.incidents.append(Incident(self._agenda.now, step.node, "lost-step", why))
+        return bool(why)
+
+    def _refuse(self, argument: tuple[Execution, int]) -> None:
+        execution, index = argument
+        execution.start_s[index] = execution.end_s[index] = self._agenda.now
+        self._agenda.at(self._agenda.now, self._refused, argument)
 
     def _refused(self, argument: tuple[Execution, int]) -> None:
         execution, index = argument
@@ -260,6 +278,8 @@ class _Run:
     def _end_request(self, request: Request, outcome: str, reason: str) -> None:
         self._trace.end(Outcome(request, self._agenda.now, outcome, reason))
         self._checks.forget(request)
+        if self._bounds_caches:
+            self._world.caches.forget(request.index)
         if request.index in self._patience:
             self._agenda.cancel(self._patience.pop(request.index))
             self._impatient.pop(request.index, None)

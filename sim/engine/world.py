@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, final
 
 from sim.cost import CostModel
+from sim.engine.caches import Caches
 from sim.engine.clock import Clock
 from sim.engine.servers.assembly import Generators, Pricer, server_for
 from sim.engine.transport import Handle, Transport
@@ -23,6 +24,7 @@ class World:
         self.cost = cost
         self.clock = Clock()
         self.pricer = Pricer(topology, cost)
+        self.caches = Caches(topology)
         self.devices = {
             node.name: server_for(node, node.device, self.clock, generators, self._carrier)
             for node in topology.nodes
@@ -51,6 +53,7 @@ class World:
     def fail(self, node: str) -> list[Any]:
         """Let ``node`` crash; return the arguments of the jobs lost with it."""
         self._crashed.add(node)
+        self.caches.clear(node)
         self._believe()
         return self.devices[node].fail() if node in self.devices else []
 

@@ -1,6 +1,8 @@
 """Emulated links over the whole grid of delays, rates and losses, as ping and iperf3 see them."""
 
 import asyncio
+import subprocess
+import sys
 
 import pytest
 
@@ -29,6 +31,22 @@ def test_all_links_of_the_grid_are_as_they_should_be() -> None:
     assert len(rest) + len(SOME) == 48
     found = asyncio.run(measure(Links.USERSPACE, rest))
     assert [each for each in found if not each.holds] == []
+
+
+@pytest.mark.long
+@emulating
+def test_links_of_netem_are_as_they_should_be_in_a_guest_that_has_it() -> None:
+    if reason := why_not("linux.uml"):
+        pytest.skip(reason)
+    command = [sys.executable, "-m", "experiments.link_grid", "--links", "netem"]
+    command += ["--inside", "uml", "--rate", "1Mbit/s", "--rate", "10Mbit/s"]
+    command += ["--delay", "20ms", "--loss", "0", "--loss", "0.01"]
+    for _ in range(3):  # a guest is an ordinary process: what this machine does meanwhile shows
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+        if done.returncode == 0:
+            break
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "4 of 4 links are within tolerance" in done.stdout
 
 
 def test_a_figure_outside_its_bounds_does_not_hold() -> None:

@@ -134,8 +134,12 @@ class Llama:
         >>> Llama(VARIANTS["llama2-7b"]).kv_bytes(32), Llama(VARIANTS["llama2-70b"]).kv_bytes(80)
         (524288.0, 327680.0)
         """
-        width = PRECISION_BYTES[self.precision]
-        return float(width * costs.kv_elements(self.architecture, layers))
+        return _cached_bytes(self.architecture, self.precision, layers, 1)
+
+
+def _cached_bytes(model: Architecture, precision: str, layers: int, positions: int) -> float:
+    elements = positions * costs.kv_elements(model, layers)
+    return float(PRECISION_BYTES[precision] * elements)
 
 
 @lru_cache(maxsize=1 << 14)
@@ -163,6 +167,7 @@ def _head(model: Architecture, precision: str, a: int, new: int, past: int) -> S
         makes=_hidden(model, new, a, past),
         unread=table,
         positions=(past, past + new),
+        cache_bytes=_cached_bytes(model, precision, a, past + new),
     )
 
 
@@ -178,6 +183,7 @@ def _middle(
         blocks=range(first, last),
         makes=_hidden(model, new, last, past),
         positions=(past, past + new),
+        cache_bytes=_cached_bytes(model, precision, last - first, past + new),
     )
 
 
@@ -193,6 +199,7 @@ def _tail(model: Architecture, precision: str, b: int, new: int, past: int, chos
         makes=tokens(chosen) if chosen else _hidden(model, new, model.layers, past),
         unread=0 if chosen else costs.logits(model, 1).parameters,
         positions=(past, past + new),
+        cache_bytes=_cached_bytes(model, precision, model.layers - b, past + new),
     )
 
 
@@ -209,6 +216,7 @@ def _whole(model: Architecture, precision: str, new: int, past: int, chosen: int
         makes=tokens(chosen),
         unread=table,
         positions=(past, past + new),
+        cache_bytes=_cached_bytes(model, precision, model.layers, past + new),
     )
 
 

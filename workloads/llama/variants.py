@@ -1,7 +1,8 @@
 """Every number of a Llama's architecture: the published ones here, any other from its file.
 
 Source of the variants: ``config.json`` of meta-llama/Llama-2-7b-hf, -13b-hf and -70b-hf (Touvron
-et al., "Llama 2: Open Foundation and Fine-Tuned Chat Models", 2023, arXiv 2307.09288, table 1).
+et al., "Llama 2: Open Foundation and Fine-Tuned Chat Models", 2023, arXiv 2307.09288, table 1). The
+small one is our own, for runs on any machine: its tokens are bytes (`workloads.llama.text`).
 """
 
 from dataclasses import dataclass
@@ -59,6 +60,7 @@ VARIANTS = {
         Architecture("llama2-7b", 4096, 11_008, 32, 32, 32, 128),
         Architecture("llama2-13b", 5120, 13_824, 40, 40, 40, 128),
         Architecture("llama2-70b", 8192, 28_672, 80, 64, 8, 128),
+        Architecture("llama-small", 384, 1024, 8, 6, 2, 64, vocabulary=320, positions=2_048),
     )
 }
 

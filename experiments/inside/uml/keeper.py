@@ -22,6 +22,7 @@ from typing import Final
 
 from experiments.inside.uml.guest import COMPLAINT, ORDERS, STATUS
 from experiments.inside.uml.orders import Orders
+from experiments.inside.uml.warden import Warden
 
 GUEST_FAILED: Final = 125
 """The exit status where the guest, not the command in it, has gone wrong."""
@@ -47,6 +48,7 @@ class Keeper:
     def __init__(self, orders: Orders, folder: Path) -> None:
         self._folder = folder
         self._ended_with: int | None = None
+        self._warden = Warden(folder)
         self._pipes = [os.pipe() for _ in range(3)]
         (out, err, signals) = (self._pipes[0][1], self._pipes[1][1], self._pipes[2][0])
         with (folder / "log").open("wb") as log:
@@ -61,6 +63,7 @@ class Keeper:
                 env={"HOME": str(folder), "PATH": os.defpath, "TMPDIR": orders.memory}, cwd="/",
                 process_group=0, preexec_fn=_die_with_keeper,  # noqa: PLW1509 - no threads so far
             )  # fmt: skip
+        self._warden.mind(self._guest.pid)
         for end in (out, err, signals):
             os.close(end)
 
@@ -75,6 +78,7 @@ class Keeper:
             thread.start()
         os.waitid(os.P_PID, self._guest.pid, os.WEXITED | os.WNOWAIT)
         self._kill()
+        self._warden.dismiss()
         _bury_all()
         for thread in pumps:
             thread.join()

@@ -12,6 +12,7 @@ from typing import TypeVar
 from mininet.net import Mininet
 from pyroute2 import IPRoute
 
+from real_runner.links.kernel import is_guest
 from real_runner.links.mininet.hosts import build, furnish
 from real_runner.links.mininet.links import TOPOLOGY
 from real_runner.links.mininet.wires import NetemLink, TapLink
@@ -20,7 +21,7 @@ from real_runner.links.netem.disciplines import has_netem
 from real_runner.links.netem.links import refuse_what_netem_cannot
 from real_runner.links.netem.offloads import OFF, turn_offloads_off
 from real_runner.links.netem.orders import wire_of
-from real_runner.links.netem.process import is_guest, say
+from real_runner.links.netem.process import say
 from real_runner.links.netem.wiring import Direction, Realm, join
 from real_runner.links.network import Network
 from real_runner.links.settling import keep_silent

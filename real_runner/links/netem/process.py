@@ -13,6 +13,7 @@ from pathlib import Path
 from pyroute2.netlink.exceptions import NetlinkError
 
 from real_runner.errors import RealRunError
+from real_runner.links.kernel import is_guest
 from real_runner.links.netem.commanding import Commander
 from real_runner.links.netem.disciplines import has_netem
 from real_runner.links.netem.offloads import OFF
@@ -41,11 +42,6 @@ def main(folder: Path) -> None:
     commander = Commander(directions)
     say({"realtime": not is_guest(), "offloads": OFF, "losses": "unseeded"})
     commander.obey(sys.stdin)
-
-
-def is_guest() -> bool:
-    """Return whether this kernel is itself a program among others, as a User-Mode Linux is."""
-    return "User Mode Linux" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
 
 
 def say(what: object) -> None:

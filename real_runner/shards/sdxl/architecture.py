@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from real_runner.shards.sdxl.packages import class_named
+from real_runner.shards.packages import class_named
 from workloads.sdxl.variants import TextEncoder, Variant
 
 UNET, VAE, TEXT_ENCODERS = "unet", "vae", ("text_encoder", "text_encoder_2")

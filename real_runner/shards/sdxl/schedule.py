@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from real_runner.shards.sdxl.packages import class_named, unwarned
+from real_runner.shards.packages import class_named, unwarned
 from workloads.sdxl.model import TRAINED_STEPS, Sdxl
 
 COMMON: dict[str, Any] = {

@@ -127,8 +127,13 @@ class Pricer:
         )
 
     def _kind(self, step: Compute) -> int:
-        """Return a number for the node and the stages, whichever parts of the input they run on."""
-        alike = tuple(replace(stage, shard=()) for stage in step.stages)
+        """Return a number for the node and the stages, whichever parts of the input they run on.
+
+        Rounds of texts are alike where they run as many positions, wherever in their texts these
+        are: so texts share batches that began at different times (Yu et al., OSDI 2022). Such a
+        batch is priced as if all were where its first one is.
+        """
+        alike = tuple(stage.sort for stage in step.stages)
         return self._kinds.setdefault((step.node, alike), len(self._kinds))
 
 

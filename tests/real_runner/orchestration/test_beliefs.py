@@ -187,7 +187,7 @@ def test_books_count_what_was_used_whatever_became_of_it() -> None:
     one = flight(plan)
     one.states[:] = bytes((WAS_CANCELLED, HAS_FINISHED, WAS_LOST, WAS_CANCELLED, 0))
     one.start_s[0], one.end_s[0], one.end_s[4] = 1.0, 1.5, 99.0
-    one.sent_bytes |= {2: 1000.0}
+    one.used |= {2: 1000.0}
     books = Books(small_topology())
     books.book(one)
     assert books.busy_s == {"edge": 0.0, "a": 0.5, "b": 0.0}

@@ -82,6 +82,7 @@ def open_pair() -> Callable[..., object]:
         limits: Limits = _USUAL,
         accept: Callable[[Parcel, int], Awaitable[None]] | None = None,
         address: str = "127.0.0.1:0",
+        dilation: float = 1.0,
     ) -> AsyncIterator[Pair]:
         async def keep(parcel: Parcel, end_ns: int) -> None:
             one.received.append((parcel, end_ns))
@@ -90,7 +91,8 @@ def open_pair() -> Callable[..., object]:
         server = await serve(address, theirs, [post.handler()], limits)
         courier = Courier("a", ours, {"b": server.addresses[0]}, limits)
         one = Pair(courier, post, server.addresses[0])
-        post.open("run", "b", accept or keep, lambda *what: one.refused.append(what))
+        refused = one.refused.append
+        post.open("run", "b", accept or keep, lambda *what: refused(what), dilation)
         post.know({"a", "b"})
         try:
             yield one

@@ -426,6 +426,23 @@ def test_a_sender_that_falls_silent_is_given_up(open_pair, large, until):
     assert pair.post.room.held_bytes == 0
 
 
+def test_a_dilated_run_has_more_patience_with_a_sender_that_falls_silent(open_pair, large):
+    async def send():
+        async with open_pair(limits=Limits(stall_s=0.3), dilation=100.0) as pair:
+            line = await pair.courier._line("b")
+            message = await pair.courier._written(large, compress=False)
+            call = line.channel.stream_stream(METHOD)()
+            messages = frames(1, PLENTY_S, message.header, message.content.data, 1 << 20)
+            await call.write(next(messages))
+            await asyncio.sleep(1.0)
+            for late in messages:
+                await call.write(late)
+            assert read_receipt(await call.read()) == (1, grpc.StatusCode.OK, "")
+            call.cancel()
+
+    run(send())
+
+
 def test_who_has_no_address_is_unreachable(open_pair, make_parcel):
     async def send():
         async with open_pair() as pair:

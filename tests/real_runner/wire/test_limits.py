@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from real_runner.wire.limits import Limits
@@ -13,6 +15,15 @@ def test_all_tokens_of_vit_h_fit_a_parcel():
 def test_a_limit_must_be_above_zero(change):
     with pytest.raises(ValueError, match=f"limits: {next(iter(change))} is "):
         Limits(**change)
+
+
+def test_whatever_waits_for_the_network_waits_longer_where_that_is_slowed():
+    limits = Limits()
+    slow = limits.dilated(10.0)
+    names = {name for name in Limits.__dataclass_fields__ if name.endswith("_s")}
+    assert names == {"stall_s", "delivery_s", "keepalive_s", "connect_s"}
+    assert all(getattr(slow, name) == 10 * getattr(limits, name) for name in names)
+    assert replace(slow, **{name: getattr(limits, name) for name in names}) == limits
 
 
 def test_a_chunk_must_fit_a_message():

@@ -14,6 +14,7 @@ from threading import get_ident
 
 import pytest
 
+from real_runner.workers import device as devices
 from real_runner.workers.device import NS, Device, Turn
 
 SLACK_S = 0.35
@@ -167,6 +168,58 @@ def test_every_thread_that_computes_is_prepared() -> None:
     asyncio.run(script())
     assert computing <= prepared
     assert len(computing) == 2
+
+
+@pytest.mark.parametrize(
+    ("slots", "sort", "took_s", "hold_s", "speed", "is_on_loop"),
+    [
+        (1, "quick", 0.0, 0.0, 1.0, True),
+        (1, "slow", 0.3, 0.0, 1.0, False),
+        (1, None, 0.0, 0.0, 1.0, False),
+        (2, "quick", 0.0, 0.0, 1.0, False),
+        (1, "paced", 0.0, 0.01, 1.0, False),
+        (1, "slowed", 0.0, 0.0, 0.5, False),
+    ],
+)
+def test_what_was_quick_before_and_holds_no_longer_is_computed_on_the_event_loop(
+    monkeypatch: pytest.MonkeyPatch,
+    slots: int,
+    sort: str | None,
+    took_s: float,
+    hold_s: float,
+    speed: float,
+    *,
+    is_on_loop: bool,
+) -> None:
+    monkeypatch.setattr(devices, "QUICK_S", 0.3)  # which nothing takes, however busy the machine
+    threads: list[int] = []
+
+    def compute() -> None:
+        threads.append(get_ident())
+        time.sleep(2 * took_s)
+
+    async def script(device: Device) -> None:
+        device.set_speed(speed)
+        for _ in range(3):
+            await device.run(Turn(), compute, hold_s, sort)
+        assert [thread == get_ident() for thread in threads] == [False, is_on_loop, is_on_loop]
+
+    on_device(slots, script)
+
+
+def test_the_quick_is_forgotten_that_was_not_seen_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "_REMEMBERED", 2)
+    monkeypatch.setattr(devices, "QUICK_S", 0.3)
+    threads: list[int] = []
+
+    async def script(device: Device) -> None:
+        for sort in "abacba":
+            await device.run(Turn(), lambda: threads.append(get_ident()), 0.0, sort)
+        assert [thread == get_ident() for thread in threads] == [
+            False, False, True, False, False, False,
+        ]  # fmt: skip
+
+    on_device(1, script)
 
 
 CHILD = textwrap.dedent("""

@@ -227,14 +227,52 @@ def test_texts_written_in_step_share_batches_and_the_weights_they_read():
     busy_s = {}
     for largest in (0, 2):
         batch = Batching(largest, wait_s=0.02) if largest else None
-        serving = Serving(memory=MemoryLimit(), batch=batch)
-        nodes = tuple(
-            replace(node, serving=serving) if node.role == "cloud" else node
-            for node in scenario.topology.nodes
-        )
-        trace = Simulator().run(replace(scenario, topology=replace(scenario.topology, nodes=nodes)))
+        trace = Simulator().run(served(scenario, memory=MemoryLimit(), batch=batch))
         busy_s[largest] = sum(trace.busy_s[cloud.name] for cloud in scenario.topology.clouds)
     assert busy_s[2] == pytest.approx(busy_s[0] / 2, rel=0.05)
+
+
+def test_texts_share_batches_wherever_in_their_texts_they_are():
+    apart = (
+        "workload.arrivals={kind: poisson, rate_per_s: 2.0}",
+        "workload.requests=6",
+        "workload.text.prompt_tokens={kind: uniform, low: 8, high: 200}",
+    )
+    busy_s = {}
+    for largest in (0, 8):
+        batch = Batching(largest, wait_s=0.002) if largest else None
+        hit = served(load("llama2-7b-jetson-cloud", [*ONE, *apart], "lambda-split"), batch=batch)
+        trace = Simulator().run(hit)
+        assert {outcome.outcome for outcome in trace.outcomes} == {FINISHED}
+        busy_s[largest] = sum(trace.busy_s[cloud.name] for cloud in hit.topology.clouds)
+    assert busy_s[8] < 0.85 * busy_s[0]
+
+
+def test_texts_that_find_no_room_for_their_caches_are_sent_again_and_all_are_written():
+    texts = ("workload.arrivals={kind: closed, clients: 4}", "workload.requests=4")
+    short = "workload.text={prompt_tokens: 64, output_tokens: 40}"
+    scenario = load("llama2-7b-jetson-cloud", [*ONE, *texts, short], "lambda-split")
+    one_text_bytes = scenario.workload.model.kv_bytes(30) * 104
+    ended, evicted = {}, {}
+    for room in (4, 2):
+        limit = MemoryLimit(caches_bytes=round(room * one_text_bytes))
+        faults = replace(scenario.faults, plans=1000)
+        trace = Simulator().run(replace(served(scenario, memory=limit), faults=faults))
+        table = Tables(trace).requests()
+        assert table["outcome"].tolist() == [FINISHED] * 4
+        assert table["tokens"].tolist() == [40] * 4
+        ended[room], evicted[room] = trace.end_s, len(trace.incidents)
+    assert evicted[4] == 0
+    assert evicted[2] > 0
+    assert ended[2] > ended[4]
+
+
+def served(scenario, **serving):
+    nodes = tuple(
+        replace(node, serving=Serving(**serving)) if node.role == "cloud" else node
+        for node in scenario.topology.nodes
+    )
+    return replace(scenario, topology=replace(scenario.topology, nodes=nodes))
 
 
 def test_a_model_that_no_cloud_has_room_for_is_shared_or_refused():

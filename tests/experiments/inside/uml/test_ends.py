@@ -101,6 +101,30 @@ def kernel_of(folder: Path) -> int:
     return first
 
 
+def keeper_of(guest: subprocess.Popen[str]) -> psutil.Process:
+    (found,) = psutil.Process(guest.pid).children()
+    assert "experiments.inside.uml.keeper" in found.cmdline()
+    return found
+
+
+def test_a_keeper_that_is_killed_leaves_nothing_either(tmp_path: Path) -> None:
+    with begin(LASTING, tmp_path) as guest:
+        assert len(processes(tmp_path)) > 1
+        keeper_of(guest).kill()
+        assert guest.wait(20) == 128 + signal.SIGKILL
+    assert is_gone(tmp_path)
+
+
+def test_a_keeper_leaves_nothing_either_when_it_is_killed_with_whoever_wanted_the_guest(
+    tmp_path: Path,
+) -> None:
+    with begin(LASTING, tmp_path) as guest:
+        keeper = keeper_of(guest)
+        guest.kill()
+        keeper.kill()
+    assert is_gone(tmp_path)
+
+
 def test_a_guest_that_is_killed_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
     with begin(LASTING, tmp_path) as guest:
         os.kill(kernel_of(tmp_path), signal.SIGKILL)

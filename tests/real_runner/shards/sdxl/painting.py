@@ -14,13 +14,13 @@ pytest.importorskip("diffusers")
 
 from real_runner.deployment import NodeSpec  # noqa: E402
 from real_runner.executor import expected_shape  # noqa: E402
+from real_runner.shards.packages import class_named, unwarned  # noqa: E402
 from real_runner.shards.sdxl.architecture import (  # noqa: E402
     encoder_settings,
     unet_settings,
     vae_settings,
 )
 from real_runner.shards.sdxl.executor import SdxlExecutor  # noqa: E402
-from real_runner.shards.sdxl.packages import class_named, unwarned  # noqa: E402
 from real_runner.shards.sdxl.schedule import COMMON, KINDS  # noqa: E402
 from real_runner.wire.codecs import decode, encode  # noqa: E402
 from workloads.sdxl.model import Sdxl  # noqa: E402

@@ -1,0 +1,1 @@
+"""Llama in three parts: layers of `transformers`' own modules, caches kept with each part."""

@@ -1,0 +1,93 @@
+"""Where the numbers of a Llama lie: in a folder as `transformers` writes it, or in one file.
+
+A folder has ``model.safetensors``, or several files and an index of what is where; a drafter's lie
+in the same way in the folder ``drafter`` in it. A single file has all names of a published
+checkpoint, those of a drafter after ``drafter.``. Nothing is read but what is asked for.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from real_runner.errors import RealRunError
+from real_runner.shards.llama.architecture import shapes
+from workloads.llama.model import Llama
+from workloads.llama.variants import Architecture
+
+DRAFTER = "drafter"
+HEAD, EMBEDDING = "lm_head.weight", "model.embed_tokens.weight"
+
+
+class Checkpoint:
+    """The tensors of one Llama by name; with ``drafter``, those of the one that guesses.
+
+    Raises `RealRunError` where something cannot be read.
+    """
+
+    def __init__(self, path: Path, *, drafter: bool = False) -> None:
+        self.path = path / DRAFTER if drafter and path.is_dir() else path
+        self._prefix = f"{DRAFTER}." if drafter and not path.is_dir() else ""
+        self._files: dict[str, Path] = {}
+        for file in _files(self.path):
+            with _opened(file) as content:
+                listed = list(content.keys())
+                names = (name for name in listed if name.startswith(self._prefix))
+                self._files |= {name.removeprefix(self._prefix): file for name in names}
+
+    def check(self, architecture: Architecture) -> None:
+        """Raise `RealRunError` unless all that an architecture wants is there, in its shapes."""
+        for name, wanted in shapes(architecture).items():
+            found = self.shape(name)
+            if found != wanted:
+                there = "is missing" if found is None else f"has shape {found}, wanted {wanted}"
+                raise RealRunError(
+                    f"weights {self._files.get(name, self.path)}: {self._prefix}{name} {there}; "
+                    f"give a checkpoint of {architecture.name}, or choose the model that it is of"
+                )
+
+    def shape(self, name: str) -> tuple[int, ...] | None:
+        """Return the shape of a tensor, or None where it is not there."""
+        if name not in self._files:
+            return None
+        with _opened(self._files[name]) as content:
+            return tuple(content.get_slice(self._prefix + name).get_shape())
+
+    def tensor(self, name: str) -> torch.Tensor:
+        """Return a tensor, in the dtype of its file."""
+        if name not in self._files:
+            raise RealRunError(f"weights {self.path}: {self._prefix}{name} is missing")
+        with _opened(self._files[name]) as content:
+            found: torch.Tensor = content.get_tensor(self._prefix + name)
+        return found
+
+
+def check(path: Path, model: Llama) -> None:
+    """Raise `RealRunError` unless ``path`` holds a model's weights, and those of its drafter."""
+    Checkpoint(path).check(model.architecture)
+    if model.drafter is not None:
+        Checkpoint(path, drafter=True).check(model.drafter)
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if path.is_file():
+        yield path
+        return
+    files = sorted(path.glob("*.safetensors")) if path.is_dir() else []
+    if not files:
+        raise RealRunError(
+            f"weights {path}: no .safetensors file there; give one, or a folder as transformers "
+            "saves a LlamaForCausalLM (a .bin of older ones is to be converted first)"
+        )
+    yield from files
+
+
+def _opened(file: Path) -> "safe_open":
+    try:
+        return safe_open(file, "pt")
+    except (SafetensorError, OSError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise RealRunError(
+            f"weights {file}: cannot be read ({reason}); give a .safetensors file"
+        ) from error
