@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from real_runner.errors import RealRunError
+from real_runner.shards.packages import class_named, unwarned
 from real_runner.shards.sdxl.head import Numbers, padded_for
-from real_runner.shards.sdxl.packages import class_named, unwarned
 from workloads.sdxl.model import Sdxl
 from workloads.sdxl.variants import BYTES
 

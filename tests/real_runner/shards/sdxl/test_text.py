@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from real_runner.errors import RealRunError
+from real_runner.shards.packages import class_named
 from real_runner.shards.sdxl.head import padded_for
-from real_runner.shards.sdxl.packages import class_named
 from real_runner.shards.sdxl.text import tokenizer_for
 from tests.real_runner.shards.sdxl.painting import SMALL, TINY, tiny
 from workloads.sdxl.model import Sdxl

@@ -8,9 +8,9 @@ from safetensors.torch import load_file, save_file
 
 from real_runner.deployment import NodeSpec
 from real_runner.errors import RealRunError
+from real_runner.shards.packages import unwarned
 from real_runner.shards.sdxl import weights
 from real_runner.shards.sdxl.executor import SdxlExecutor
-from real_runner.shards.sdxl.packages import unwarned
 from tests.real_runner.shards.sdxl.painting import SMALL, World, edge_steps, latent, tiny, torch
 from workloads.sdxl.model import Sdxl
 from workloads.stage import Payload
