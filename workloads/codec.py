@@ -9,8 +9,8 @@ from workloads.errors import WorkloadError
 class Codec:
     """A number format for travelling tensors.
 
-    ``bits`` per element; ``token_bytes`` is what per-token affine quantisation adds: one scale
-    and one offset, two bytes each (fp16).
+    ``bits`` per element; ``token_bytes`` is what is added per token: of an integer format one scale
+    and one offset, of fp8 (E4M3) one scale, two bytes each (fp16).
     """
 
     name: str
@@ -31,6 +31,7 @@ CODECS = {
     for codec in (
         Codec("fp32", 32),
         Codec("fp16", 16),
+        Codec("fp8", 8, token_bytes=2),
         Codec("int8", 8, token_bytes=4),
         Codec("int4", 4, token_bytes=4),
         Codec("fp64", 64),  # for comparisons of results; nobody would pay for it

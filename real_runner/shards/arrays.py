@@ -14,6 +14,8 @@ DTYPES = {
     "fp16": torch.float16,
 }
 
+_BOUND_BYTES = 64
+
 
 def device_of(spec: NodeSpec) -> torch.device:
     """Return what a node computes on; `RealRunError` where it is not there."""
@@ -45,6 +47,15 @@ def tensor_of(
     if not torch.isfinite(tensor.sum()) and not torch.isfinite(tensor).all():
         raise StepError(f"{what}: holds numbers that are not finite")
     return tensor
+
+
+def aligned(tensor: torch.Tensor) -> torch.Tensor:
+    """Return numbers that begin where torch would have them begin, copied if need be.
+
+    Kernels are chosen by that, and some round otherwise than others: a matrix product of the very
+    same numbers can differ in its last bits.
+    """
+    return tensor.clone() if tensor.data_ptr() % _BOUND_BYTES else tensor
 
 
 def bytes_of(what: str, array: Array) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:

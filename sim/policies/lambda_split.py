@@ -31,7 +31,7 @@ from sim.policy import Estimates, Progress, View
 from workloads.llama.model import Llama, tokens
 from workloads.stage import Payload, Request, Stage
 
-CodecName = Literal["fp64", "fp32", "fp16", "int8", "int4"]
+CodecName = Literal["fp64", "fp32", "fp16", "fp8", "int8", "int4"]
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,9 @@ def test_what_is_asked_of_a_generative_model_reaches_it():
     painted = workload_named("sdxl-base", Poisson(1), 1, painting=asked).model
     assert (painted.steps, painted.width_px, painted.height_px) == (4, 512, 768)
     assert painted.prompts == 1
+    asked = Painting(scheduler="ddim", guidance_scale=7.5)
+    painted = workload_named("sdxl-small", Poisson(1), 1, painting=asked).model
+    assert (painted.scheduler, painted.guidance_scale) == ("ddim", 7.5)
 
 
 def test_lengths_are_drawn_for_each_request_and_bounded_by_what_the_model_can_hold():

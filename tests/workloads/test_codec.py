@@ -10,6 +10,10 @@ def test_affine_quantisation_adds_four_bytes_per_token():
     assert codec_named("int4").encoded_bytes(1000, 10) == 540
 
 
+def test_fp8_adds_a_scale_per_token():
+    assert codec_named("fp8").encoded_bytes(1000, 10) == 1020
+
+
 def test_an_unknown_codec_is_refused_with_the_names_there_are():
     with pytest.raises(WorkloadError, match="codec: 'int3' is unknown; choose one of fp32, fp16"):
         codec_named("int3")

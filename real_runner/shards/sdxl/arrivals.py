@@ -5,7 +5,7 @@ import torch
 
 from real_runner.errors import StepError
 from real_runner.executor import Array, expected_shape
-from real_runner.shards.arrays import bytes_of, tensor_of
+from real_runner.shards.arrays import aligned, bytes_of, tensor_of
 from real_runner.shards.sdxl.board import Board
 from workloads.sdxl.costs import SIZES
 from workloads.sdxl.model import Sdxl
@@ -63,7 +63,8 @@ class Arrivals:
         return matrix.reshape(1, -1, *self._model.latent_size)
 
     def _numbers(self, what: str, wanted: Payload, array: Array) -> torch.Tensor:
-        return tensor_of(what, array, expected_shape(wanted), self._dtype, self._device)
+        shape = expected_shape(wanted)
+        return aligned(tensor_of(what, array, shape, self._dtype, self._device))
 
 
 def _integers(what: str, array: Array, shape: tuple[int, ...], dtype: str) -> Array:

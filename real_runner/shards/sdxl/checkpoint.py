@@ -36,8 +36,9 @@ def check(path: Path, variant: Variant) -> None:
 def load(path: Path, variant: Variant, part: str) -> nn.Module:
     """Return one of `PARTS` with its numbers, in the dtype of the file.
 
-    Files are mapped into memory, so that workers on one machine share them. Raises `RealRunError`
-    where the numbers are not there, or those of another model.
+    They are copied out of the file: where numbers do not begin on the bounds that torch gives its
+    own, its kernels round otherwise. Raises `RealRunError` where the numbers are not there, or
+    those of another model.
     """
     module = empty(variant, part)
     places = _places_of(path, variant, part, wanted_shapes(module))
@@ -115,7 +116,7 @@ def _read(places: dict[str, _Place]) -> State:
         with _opened(file) as content:
             for name, place in places.items():
                 if place.file == file:
-                    state[name] = content.get_tensor(place.name)
+                    state[name] = content.get_tensor(place.name).clone()
     return state
 
 

@@ -57,7 +57,7 @@ def test_every_codec_and_kind_of_payload_arrives(
             sent.payload, sent.codec, sent.job, sent.start_ns,
         )  # fmt: skip
         assert (got.array.dtype, got.array.shape) == (sent.array.dtype, sent.array.shape)
-        loss = {"int8": 0.02, "int4": 0.3, "fp16": 2e-3}.get(sent.codec, 0)
+        loss = {"fp8": 0.2, "int8": 0.02, "int4": 0.3, "fp16": 2e-3}.get(sent.codec, 0)
         np.testing.assert_allclose(got.array, sent.array, atol=loss)
         assert 0 < end_ns <= time.monotonic_ns()
         expected = sent.payload.encoded_bytes(CODECS[sent.codec])

@@ -90,3 +90,28 @@ def test_a_text_encoder_costs_what_the_reference_computes(transformers, number, 
     work = costs.encode(encoder)
     assert 2 * work.macs == pytest.approx(flops, rel=1e-3)
     assert work.parameters + costs.table_parameters(encoder) == parameters_of(reference)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_variant_costs_what_the_modules_it_is_run_with_compute(name):
+    architecture = pytest.importorskip("real_runner.shards.sdxl.architecture")
+    variant = VARIANTS[name]
+    modules = {part: architecture.empty(variant, part) for part in architecture.PARTS}
+    height, width = 64, 32
+    tokens, context = variant.text_tokens, variant.unet.context
+    added = {"text_embeds": empty(2, variant.pooled), "time_ids": empty(2, 6)}
+    inputs = (empty(2, 4, height, width), torch.tensor(1), empty(2, tokens, context))
+    flops = counted_flops(lambda: modules["unet"](*inputs, added_cond_kwargs=added))
+    work = costs.unet(variant.unet, height, width, tokens).batched(2)
+    assert 2 * work.macs == pytest.approx(flops, rel=0.01)
+    assert work.parameters == parameters_of(modules["unet"])
+    flops = counted_flops(lambda: modules["vae"].decode(empty(1, 4, height, width)))
+    work = costs.decode(variant.decoder, height, width)
+    assert 2 * work.macs == pytest.approx(flops, rel=0.01)
+    assert work.parameters == parameters_of(modules["vae"])
+    prompt = torch.zeros(1, tokens, dtype=torch.long, device="meta")
+    for part, encoder in zip(architecture.TEXT_ENCODERS, variant.encoders, strict=True):
+        flops = counted_flops(lambda part=part: modules[part](prompt))
+        work = costs.encode(encoder)
+        assert 2 * work.macs == pytest.approx(flops, rel=0.01)
+        assert work.parameters + costs.table_parameters(encoder) == parameters_of(modules[part])

@@ -2,7 +2,7 @@ import pytest
 
 from workloads.codec import CODECS
 from workloads.errors import WorkloadError
-from workloads.sdxl.model import Sdxl
+from workloads.sdxl.model import SCHEDULERS, Sdxl
 from workloads.sdxl.variants import VARIANTS
 
 BASE = VARIANTS["sdxl-base"]
@@ -22,6 +22,11 @@ def test_noise_and_embeddings_are_as_large_as_published():
 
 def test_the_denoiser_has_as_many_parameters_as_published():
     assert Sdxl(BASE).denoise(0).weight_bytes / 2e9 == pytest.approx(2.567, abs=0.001)
+
+
+def test_only_a_scheduler_of_second_order_remembers():
+    found = [name for name in SCHEDULERS if Sdxl(BASE, scheduler=name).remembers]
+    assert found == ["dpmpp-2m"]
 
 
 def test_guidance_doubles_the_work_of_a_step_and_reads_the_weights_once():
@@ -53,6 +58,10 @@ def test_the_chain_is_encoders_steps_and_decoder_and_says_how_deep_each_latent_i
         ({"steps": 0}, "painting.steps: 0; give at least 1"),
         ({"width_px": 1000}, "painting.width_px: 1000; give a multiple of 32"),
         ({"height_px": 0}, "painting.height_px: 0; give a multiple of 32"),
+        ({"steps": 1000}, "painting.steps: 1000; give less than 1000"),
+        ({"scheduler": "lcm"}, "painting.scheduler: 'lcm' is unknown; choose one of euler, ddim"),
+        ({"guidance_scale": 1.0}, "painting.guidance_scale: 1.0; give more than 1, or guidance"),
+        ({"guidance_scale": float("nan")}, "painting.guidance_scale: nan; give more than 1"),
         ({"precision": "fp3"}, "sdxl.precision: 'fp3' is unknown"),
     ],
 )

@@ -37,7 +37,7 @@ TINY = Variant(
         ),
     ),
     unet=Unet(
-        (8, 16), (0, 2), context=40, time=32, added=24 + 6 * 8, size_embedding=8, head_dim=8,
+        (16, 32), (0, 2), context=40, time=64, added=24 + 6 * 8, size_embedding=8, head_dim=8,
         groups=4,
     ),
     decoder=Decoder((16, 8), groups=4),
