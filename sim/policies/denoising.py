@@ -2,10 +2,10 @@
 
 After arXiv 2310.14651. Two designs differ in who steps the scheduler:
 
-- ``lockstep``, as published: prompt embeddings, sizes and the first latent go up once, noise
-  comes down at every step, and both sides step the scheduler on what the codec left of it. So the
-  cloud ends with the very latent that the edge decodes: the design hides the picture from whoever
-  listens to the line, not from the cloud.
+- ``lockstep``, as published: prompt embeddings, sizes and the first latent (whole) go up once,
+  noise comes down at every step, and both sides step the scheduler on what the codec left of it. So
+  the cloud ends with the very latent that the edge decodes: the design hides the picture from
+  whoever listens to the line, not from the cloud.
 - ``edge-scheduler``: only the edge steps; each step's latent goes up, its noise comes down. The
   cloud never holds the last latent, but it has the one before it and made the noise in between.
 
@@ -126,7 +126,7 @@ class _Painting:
     ) -> tuple[int, ...]:
         """Let the cloud go on as soon as it has stepped; the edge steps as the noise comes in."""
         builder, sdxl = self._builder, self._sdxl
-        ready = (*told, *self._send(sdxl.latent(done), encoded))
+        ready = (*told, *self._send(sdxl.latent(done), encoded, _whole(self._policy.codec)))
         latent = encoded
         for step in range(done, sdxl.steps):
             noise = builder.compute(self._cloud, (sdxl.denoise(step),), ready)
@@ -154,13 +154,18 @@ class _Painting:
             self._builder.compute(self._edge, (self._sdxl.preview(done),), latent)
         return latent
 
-    def _send(self, payload: Payload, after: tuple[int, ...]) -> tuple[int, ...]:
-        codec = self._policy.codec
+    def _send(self, payload: Payload, after: tuple[int, ...], codec: str = "") -> tuple[int, ...]:
+        codec = codec or self._policy.codec
         return self._builder.transfer(self._edge, self._cloud, payload, codec, after)
 
     def _fetch(self, payload: Payload, after: tuple[int, ...]) -> tuple[int, ...]:
         codec = self._policy.codec
         return self._builder.transfer(self._cloud, self._edge, payload, codec, after)
+
+
+def _whole(codec: CodecName) -> str:
+    """Return a codec that loses nothing: who steps in lockstep must begin with the same latent."""
+    return codec if codec == "fp64" else "fp32"
 
 
 def _quickest(policy: SplitDenoising, job: Job, edge: str, world: Estimates) -> str:

@@ -37,6 +37,7 @@ def test_figures_of_a_written_answer_are_in_the_json(tessera: Program) -> None:
         "cloud-only": {"prompt", "token"},
         "lambda-split": {"hidden"},
         "lambda-split/pipelined": {"hidden"},
+        "lambda-split-best": {"hidden"},
     }
 
 

@@ -23,6 +23,7 @@ def test_these_topologies_are_shipped() -> None:
         "orin-nano-4-clouds",
         "phone-lte-edge-clouds",
         "sdxl-phone-cloud",
+        "small-llama-85ms",
         "small-sam",
         "small-sam-16",
         "wearable-jetson-16-clouds",

@@ -40,10 +40,11 @@ def test_in_lockstep_one_latent_goes_up_and_noise_comes_down(
 ):
     row, _ = painted(f"lambda-split/lockstep:codec={codec}")
     field = FIELD * bytes_per_element + field_extra
-    assert row["bytes_up"] == EMBEDDING * bytes_per_element + embedding_extra + SIZES + field
+    told = EMBEDDING * bytes_per_element + embedding_extra + SIZES
+    assert row["bytes_up"] == told + 4 * FIELD, "whole: both are to begin with the same latent"
     assert row["bytes_down"] == STEPS * field
     alone, _ = painted(f"lambda-split/edge-scheduler:codec={codec}")
-    assert alone["bytes_up"] == row["bytes_up"] + (STEPS - 1) * field
+    assert alone["bytes_up"] == told + STEPS * field
     assert alone["bytes_down"] == row["bytes_down"]
 
 
@@ -94,7 +95,7 @@ def test_without_guidance_there_is_one_prompt_and_half_the_work():
     for stage in ("sdxl.denoise", "sdxl.encode"):
         assert free[stage] == pytest.approx(guided[stage] / 2)
     assert free["sdxl.decode"] == guided["sdxl.decode"]
-    assert row["bytes_up"] == EMBEDDING + SIZES / 2 + 2 * FIELD
+    assert row["bytes_up"] == EMBEDDING + SIZES / 2 + 4 * FIELD
 
 
 def test_only_in_lockstep_the_cloud_holds_the_last_latent_and_in_neither_prompt_or_image():
