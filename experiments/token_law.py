@@ -7,6 +7,7 @@ lookup has something to find. The emulated world has real shards, held for as lo
 profiles say, and real TCP over links of our own; it needs what ``--links userspace`` needs.
 """
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,7 @@ import typer
 from experiments.scenarios.loader import build, deployment, read_scenario, scenario_path
 from experiments.workplaces import Links, open_runner
 from real_runner.deployment import Deployment
+from real_runner.errors import RealRunError
 from real_runner.orchestration.prompts import Asked
 from sim.engine.simulator import Simulator
 from sim.plan import Compute
@@ -31,6 +33,9 @@ from workloads.stage import Request
 SCENARIO, TOPOLOGY = "small-llama", "small-llama-85ms"
 POLICIES = ("lambda-split:codec=fp32", "lambda-split:codec=fp32,draft=4")
 WARM_UP_TOKENS = 240
+PARTS = 3
+COUNTED = 1
+"""The first text warms up: shards are read from their file when they are first needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +59,22 @@ class Row:
         )
 
 
-def main(tokens: int = 80) -> None:
+def main(tokens: int = 80, dilation: float = 1.0) -> None:
     """Write the same text under each policy in both worlds, and print how fast."""
-    for row in measured(tokens):
-        print(row, flush=True)
+    try:
+        for row in measured(tokens, dilation):
+            print(row, flush=True)
+    except RealRunError as error:
+        sys.exit(str(error))
 
 
-def measured(tokens: int, policies: Sequence[str] = POLICIES) -> Iterator[Row]:
-    """Yield a row per policy for a text of so many tokens."""
+def measured(
+    tokens: int, dilation: float = 1.0, policies: Sequence[str] = POLICIES
+) -> Iterator[Row]:
+    """Yield a row per policy for a text of so many tokens; see `RealRunner` on ``dilation``.
+
+    Raises `RunRefusedError` where this machine was too busy for such links.
+    """
     scenario, nodes = _scenario()
     text = _own_text(scenario, nodes)
     going_on = _texts_of(scenario, len(text), tokens)
@@ -70,7 +83,7 @@ def measured(tokens: int, policies: Sequence[str] = POLICIES) -> Iterator[Row]:
         del request
         return Asked(tuple(text))
 
-    with open_runner(Links.USERSPACE, nodes, asking=asking) as runner:
+    with open_runner(Links.USERSPACE, nodes, asking=asking, dilation=dilation) as runner:
         for policy in policies:
             chosen = replace(going_on, policy=policy_named(policy), policy_name=policy)
             yield row_of(chosen, runner.run(chosen))
@@ -78,7 +91,8 @@ def measured(tokens: int, policies: Sequence[str] = POLICIES) -> Iterator[Row]:
 
 def row_of(scenario: Scenario, real: Trace) -> Row:
     """Return what a real text came to, beside the law and a simulation of as lucky guesses."""
-    came = Tables(real).steps().query("stage == 'llama.tail'").sort_values("end_s")["tokens"]
+    tails = Tables(real).steps().query(f"stage == 'llama.tail' and request == {COUNTED}")
+    came = tails.sort_values("end_s")["tokens"]
     yielded = [int(each) for each in came.iloc[1:]]
     model = scenario.workload.model
     assert isinstance(model, Llama)  # noqa: S101 - it is small-llama's
@@ -97,7 +111,7 @@ def row_of(scenario: Scenario, real: Trace) -> Row:
 
 def _scenario() -> tuple[Scenario, Deployment]:
     path = scenario_path(SCENARIO)
-    settings = [f"topology={TOPOLOGY}", "workload.requests=1", "replications=1", "warm_up=0"]
+    settings = [f"topology={TOPOLOGY}", "workload.requests=2", "replications=1", "warm_up=1"]
     document = read_scenario(path, settings)
     scenario = build(document, path)
     return scenario, deployment(document, path, scenario.topology)
@@ -132,8 +146,9 @@ def _own_text(scenario: Scenario, nodes: Deployment) -> list[int]:
 
 def _round_s(scenario: Scenario, trace: Trace) -> float:
     """Return round trip and compute of a round in mid-text, from the topology and its prices."""
-    plan = trace.plans[len(trace.plans) // 2]
-    computes = [step for step in plan.steps if isinstance(step, Compute)][-3:]
+    every = [[s for s in plan.steps if isinstance(s, Compute)] for plan in trace.plans]
+    rounds = [computes[-3:] for computes in every if len(computes) >= PARTS]
+    computes = rounds[len(rounds) // 2]
     nodes = list(dict.fromkeys(step.node for step in computes))
     ways = (scenario.topology.route(a, b) for a, b in (nodes, reversed(nodes)))
     compute_s = sum(
@@ -143,7 +158,7 @@ def _round_s(scenario: Scenario, trace: Trace) -> float:
 
 
 def _rate(trace: Trace) -> float:
-    (row,) = Tables(trace).requests().to_dict("records")
+    (row,) = Tables(trace).requests().query(f"request == {COUNTED}").to_dict("records")
     return float(1 / row["token_gap_s"])
 
 

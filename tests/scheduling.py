@@ -20,6 +20,7 @@ BY_THE_CLOCK: Final = (
     "tests/experiments/test_cli_dilation.py",
     "tests/experiments/test_cli_real.py",
     "tests/experiments/test_link_",
+    "tests/experiments/test_token_law.py",
     "tests/real_runner/fleet/",
     "tests/real_runner/links/",
     "tests/real_runner/orchestration/",
