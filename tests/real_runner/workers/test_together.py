@@ -218,7 +218,7 @@ def test_a_slot_is_let_go_of_once_nobody_wants_any_of_its_batch() -> None:
 def test_an_error_of_the_pass_reaches_all_and_the_device_is_free() -> None:
     executor = Passes()
 
-    async def script(gatherer: Gatherer, device: Device) -> None:
+    async def script(gatherer: Gatherer, _: Device) -> None:
         members = [member(job, stages=round_of()) for job in (1, -1, 3)]
         found = await asyncio.gather(*map(gatherer.run, members), return_exceptions=True)
         assert [type(each) for each in found] == [ArithmeticError] * 3
