@@ -148,7 +148,7 @@ class Worker:
         turn, running = self._turns.get(key), self._steps.get(key)
         if turn is None:
             return
-        self._device.cancel(turn)
+        (self._gatherer or self._device).cancel(turn)
         if running is None:
             self._drop(key, turn)
         elif not turn.computing:

@@ -61,7 +61,8 @@ def rounds(
     [(16, 1), (5, 5)]
     """
     if pace.resend == "prefix":
-        return tuple(_afresh(prompt + each) for each in range(done, output))
+        every = tuple(_afresh(prompt + each) for each in range(done, output))
+        return every[:1] if pace.may_end else every
     found: list[Round] = []
     if not done:
         found = _reading(prompt, pace.chunk)

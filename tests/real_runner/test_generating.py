@@ -213,7 +213,7 @@ def test_the_end_token_ends_an_answer(texts, unsplit):
 def test_texts_share_passes_and_find_their_caches_gone_and_are_right_all_the_same(texts, unsplit):
     scenario = texts_of(exact(), output=30, requests=6, clients=3)
     room = round(2.5 * scenario.workload.model.kv_bytes(3) * 64)
-    serving = Serving(batch=Batching(4, wait_s=0.05), memory=MemoryLimit(caches_bytes=room))
+    serving = Serving(batch=Batching(2, wait_s=0.05), memory=MemoryLimit(caches_bytes=room))
     nodes = tuple(
         replace(node, serving=serving) if node.role == "cloud" else node
         for node in scenario.topology.nodes
@@ -226,6 +226,7 @@ def test_texts_share_passes_and_find_their_caches_gone_and_are_right_all_the_sam
     wanted = {index: written(unsplit, prompt, 30) for index, prompt in texts.prompts.items()}
     assert texts.answers == wanted
     assert {incident.kind for incident in trace.incidents} == {"lost-step"}
+    assert all("are gone; send" in incident.detail for incident in trace.incidents)
     steps = Tables(trace).steps().query("stage == 'llama.middle' and outcome == 'finished'")
     shared = steps.groupby(["node", "start_s", "end_s"]).size()
     assert shared.max() > 1, "rounds of several texts at once"

@@ -54,6 +54,11 @@ class Llama:
                 f"text.drafter: {self.drafter.name} knows {self.drafter.vocabulary} tokens and "
                 f"{self.name} {self.architecture.vocabulary}; give one with the same vocabulary"
             )
+        if self.drafter and self.prompt_tokens + self.output_tokens > self.drafter.positions:
+            raise WorkloadError(
+                f"text.drafter: {self.drafter.name} has {self.drafter.positions} positions, too few "
+                f"for {self.prompt_tokens} tokens in and {self.output_tokens} out; ask for fewer"
+            )
 
     @property
     def name(self) -> str:
@@ -206,14 +211,15 @@ def _tail(model: Architecture, precision: str, b: int, new: int, past: int, chos
 @lru_cache(maxsize=1 << 14)
 def _whole(model: Architecture, precision: str, new: int, past: int, chosen: int) -> Stage:
     work = costs.embedding(model, new) + costs.layer(model, new, past).times(model.layers)
-    work += costs.logits(model, chosen)
+    work += costs.logits(model, chosen) if chosen else Work()
     table = 0 if model.tied else costs.table_parameters(model)
+    table += 0 if chosen else costs.logits(model, 1).parameters
     return stage_of(
         "llama.whole",
         work,
         precision,
         blocks=range(model.layers),
-        makes=tokens(chosen),
+        makes=tokens(chosen) if chosen else _hidden(model, new, model.layers, past),
         unread=table,
         positions=(past, past + new),
         cache_bytes=_cached_bytes(model, precision, model.layers, past + new),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from workloads.errors import WorkloadError
 
@@ -65,8 +65,22 @@ VARIANTS = {
 }
 
 
+class Rotary(BaseModel):
+    """Rotary embeddings as they were published, not stretched to longer texts."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    rope_type: Annotated[
+        Literal["default"], Field(validation_alias=AliasChoices("rope_type", "type"))
+    ] = "default"
+    rope_theta: Annotated[float, Field(gt=0)] | None = None
+
+
 class Configuration(BaseModel):
-    """The keys of a ``config.json`` of `transformers` that costs go by; others are left alone."""
+    """The keys of a ``config.json`` of `transformers` that numbers or costs go by; no others.
+
+    ``rope_parameters`` has been in the place of ``rope_theta`` and ``rope_scaling`` since 5.0.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -83,7 +97,10 @@ class Configuration(BaseModel):
     attention_bias: bool = False
     mlp_bias: bool = False
     rms_norm_eps: Annotated[float, Field(gt=0)] = 1e-6
+    hidden_act: Literal["silu"] = "silu"
     rope_theta: Annotated[float, Field(gt=0)] = 10_000.0
+    rope_scaling: Rotary | None = None
+    rope_parameters: Rotary | None = None
     bos_token_id: Annotated[int, Field(ge=0)] = 1
     eos_token_id: Annotated[int, Field(ge=0)] = 2
 
@@ -103,6 +120,7 @@ class Configuration(BaseModel):
 
     def architecture(self, name: str) -> Architecture:
         """Return the architecture described, under ``name``."""
+        rotary = self.rope_parameters or Rotary()
         return Architecture(
             name,
             hidden=self.hidden_size,
@@ -117,7 +135,7 @@ class Configuration(BaseModel):
             attention_bias=self.attention_bias,
             mlp_bias=self.mlp_bias,
             norm_eps=self.rms_norm_eps,
-            rope_theta=self.rope_theta,
+            rope_theta=rotary.rope_theta or self.rope_theta,
             begin=self.bos_token_id,
             end=self.eos_token_id,
         )

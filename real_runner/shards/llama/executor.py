@@ -62,15 +62,11 @@ class LlamaExecutor:
 
     def put(self, job: int, payload: Payload, array: Array) -> None:
         """Keep what has arrived."""
-        with self._sessions.lock:
+        with self._sessions.lock, torch.inference_mode():  # as what `run` leaves beside it
             session = self._sessions.of(job)
             match payload.tensor:
                 case "prompt":
-                    prompt = self._tokens(payload, array)
-                    if prompt != session.prompt:
-                        session.prompt = prompt
-                        session.answer.clear()
-                        session.guesses.clear()
+                    session.begin(self._tokens(payload, array))
                 case "token":
                     session.write(payload.first, self._tokens(payload, array))
                 case "seed":
@@ -78,10 +74,7 @@ class LlamaExecutor:
                         raise StepError(f"seed: {array.dtype} of shape {array.shape}; give 8 bytes")
                     session.seed = int(array.view("<u8")[0])
                 case "hidden":
-                    layers = self._layers
-                    what = f"hidden states after {payload.blocks_done} layers"
-                    wanted = (payload.tokens, self._model.architecture.hidden)
-                    rows = tensor_of(what, array, wanted, layers.dtype, layers.device)
+                    rows = self._hidden(payload, array)
                     self._rows(session, payload.blocks_done).write(payload.first, rows)
                 case _:
                     raise StepError(f"{payload.tensor}: no tensor of a Llama that a worker keeps")
@@ -163,6 +156,9 @@ class LlamaExecutor:
             if cache is None:
                 cache = session.caches[stage.blocks] = self._layers.cache(len(stage.blocks))
         past, end = stage.positions
+        longest = self._model.architecture.positions
+        if not past < end <= longest:
+            raise StepError(f"{stage.kind}: positions {past} to {end - 1}; there are {longest}")
         cache.cut(past)
         return Segment(cache, end - past)
 
@@ -182,7 +178,7 @@ class LlamaExecutor:
             with self._sessions.lock:
                 self._rows(session, stage.blocks[-1] + 1).write(stage.positions[0], rows)
             return None
-        if stage.makes is None or stage.makes.tensor != "token":
+        if stage.makes is None or stage.makes.tensor != "token" or not stage.makes.tokens:
             return None
         return self._choose(session, rows[-stage.makes.tokens :], stage.positions[1])
 
@@ -213,6 +209,8 @@ class LlamaExecutor:
         with self._sessions.lock:
             session.write(first - len(session.prompt), [])
             text = session.text
+        if not text:
+            raise StepError(f"{task.stage.kind}: no text to guess from; send prompt and answer")
         if self._drafter is not None:
             guesses = self._drafter.guess(session, end - first)
         else:
@@ -225,6 +223,17 @@ class LlamaExecutor:
             hidden = self._model.architecture.hidden
             session.rows[depth] = Rows(hidden, self._layers.dtype, self._layers.device)
         return session.rows[depth]
+
+    def _hidden(self, payload: Payload, array: Array) -> torch.Tensor:
+        shape, depth = self._model.architecture, payload.blocks_done
+        what, end = f"hidden states after {depth} layers", payload.first + payload.tokens
+        if depth > shape.layers or end > shape.positions:
+            raise StepError(
+                f"{what}: positions {payload.first} to {end - 1}; there are {shape.layers} layers "
+                f"and {shape.positions} positions"
+            )
+        wanted = (payload.tokens, shape.hidden)
+        return tensor_of(what, array, wanted, self._layers.dtype, self._layers.device)
 
     def _tokens(self, payload: Payload, array: Array) -> list[int]:
         content = bytes_of(payload.tensor, array)

@@ -23,7 +23,9 @@ def choose(logits: Tensor, sampling: Sampling, seed: int, places: range) -> list
     if not sampling.temperature:
         found: list[int] = logits.argmax(dim=-1).tolist()
         return found
-    numbers = (logits.to(torch.float64) / sampling.temperature).cpu().numpy()
+    exact = logits.to(torch.float64)
+    below = exact - exact.amax(dim=-1, keepdim=True)  # which no temperature makes too large
+    numbers = (below / sampling.temperature).cpu().numpy()
     return [
         int(np.argmax(_kept(row, sampling.top_p) + _noise(seed, place, len(row))))
         for row, place in zip(numbers, places, strict=True)
@@ -44,5 +46,6 @@ def _kept(logits: Floats, top_p: float) -> Floats:
 
 
 def _noise(seed: int, place: int, count: int) -> Floats:
-    uniform = np.random.Generator(np.random.Philox(key=[seed, place])).random(count)
+    key = np.array([seed, place], np.uint64)  # a list with seeds from 2^63 on would be of floats
+    uniform = np.random.Generator(np.random.Philox(key=key)).random(count)
     return -np.log(-np.log(np.maximum(uniform, np.finfo(np.float64).tiny)))

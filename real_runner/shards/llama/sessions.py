@@ -43,6 +43,15 @@ class Session:
         """What is known of it: prompt and answer."""
         return self.prompt + self.answer
 
+    def begin(self, prompt: list[int]) -> None:
+        """Take a prompt; of another one than it has nothing stays that was made of that."""
+        if prompt != self.prompt:
+            self.prompt = prompt
+            self.answer.clear()
+            self.guesses.clear()
+            self.caches.clear()
+            self.drafted = None
+
     def write(self, place: int, tokens: list[int]) -> None:
         """Put chosen tokens where they belong in the answer, and forget what came after, guesses.
 

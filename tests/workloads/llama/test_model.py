@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -78,6 +79,21 @@ def test_a_configuration_file_makes_the_variant_it_describes(tmp_path):
     assert workload.model.architecture == found
 
 
+def test_wavelengths_stand_where_either_of_two_versions_of_transformers_writes_them(tmp_path):
+    older = read_architecture(configured(tmp_path, rope_theta=5e5, rope_scaling=None))
+    newer = {"rope_theta": 5e5, "rope_type": "default"}
+    assert read_architecture(configured(tmp_path, rope_parameters=newer)) == older
+    assert older.rope_theta == 5e5
+
+
+def test_reading_a_piece_of_a_prompt_alone_chooses_no_token():
+    for model in (SEVEN, Llama(replace(SEVEN.architecture, tied=True))):
+        piece, last = model.whole(5, 0, tokens=0), model.whole(5, 0)
+        assert piece.makes == model.hidden(5, 32, 0)
+        assert piece.flops < last.flops
+        assert piece.weight_bytes == last.weight_bytes
+
+
 def test_what_a_configuration_leaves_out_is_as_transformers_takes_it(tmp_path):
     found = read_architecture(configured(tmp_path, num_key_value_heads=None))
     assert (found.kv_heads, found.head_dim, found.tied) == (64, 128, False)
@@ -91,6 +107,10 @@ def test_what_a_configuration_leaves_out_is_as_transformers_takes_it(tmp_path):
         ({"hidden_size": 0}, "hidden_size: Input should be greater than or equal to 1"),
         ({"hidden_size": 8190}, "hidden_size 8190 is no multiple of num_attention_heads 64"),
         ({"num_key_value_heads": 7}, "num_attention_heads 64 is no multiple of num_key_value"),
+        ({"rope_scaling": {"rope_type": "llama3"}}, r"rope_type: Input should be 'default'"),
+        ({"rope_scaling": {"type": "linear", "factor": 2}}, "type: Input should be 'default'"),
+        ({"rope_parameters": {"rope_type": "yarn"}}, r"rope_parameters\.rope_type: Input should"),
+        ({"hidden_act": "gelu"}, "hidden_act: Input should be 'silu'"),
     ],
 )
 def test_a_configuration_that_is_none_is_told_in_one_line(tmp_path, changes, words):
@@ -111,6 +131,11 @@ def test_a_file_that_is_not_there_is_told(tmp_path):
         ({"prompt_tokens": 0}, "text.prompt_tokens: 0; give at least 1"),
         ({"output_tokens": 0}, "text.output_tokens: 0; give at least 1"),
         ({"prompt_tokens": 4000}, "4000 tokens in and 300 out are more than the 4096 positions"),
+        ({"drafter": VARIANTS["llama-small"]}, "text.drafter: llama-small knows 320 tokens and"),
+        (
+            {"drafter": replace(VARIANTS["llama2-7b"], positions=315)},
+            "text.drafter: llama2-7b has 315 positions, too few for 16 tokens in and 300 out",
+        ),
         ({"precision": "fp3"}, "llama.precision: 'fp3' is unknown; choose one of"),
     ],
 )
