@@ -107,7 +107,7 @@ def test_stages_that_lack_something_say_what(executor, model):
         )
 
 
-def test_what_was_refused_leaves_no_trace(executor, model, unsplit):
+def test_what_was_refused_leaves_no_trace(executor, model):
     prompt = prompt_of(1, 6)
     captured = replace(model, prompt_tokens=6).captured
     executor.put(JOB, captured, as_bytes(prompt))
@@ -121,7 +121,7 @@ def test_what_was_refused_leaves_no_trace(executor, model, unsplit):
     assert answer == greedy(unsplit, prompt, 2)
 
 
-def test_another_prompt_is_another_text(executor, model, unsplit):
+def test_another_prompt_is_another_text(executor, model):
     for seed in (1, 2):
         prompt = prompt_of(seed, 6)
         executor.put(JOB, replace(model, prompt_tokens=6).captured, as_bytes(prompt))
@@ -132,7 +132,7 @@ def test_another_prompt_is_another_text(executor, model, unsplit):
         assert executor.get(JOB, tokens(9)).view("<i4").tolist() == found
 
 
-def test_a_node_may_be_sent_what_it_has_once_made_itself(executor, model, unsplit):
+def test_a_node_may_be_sent_what_it_has_once_made_itself(executor, model):
     """As where the clouds of a pipeline change places after one was lost."""
     rows = np.random.default_rng(0).standard_normal((2, WIDTH), float32)
     executor.put(JOB, hidden(depth=1), rows)
