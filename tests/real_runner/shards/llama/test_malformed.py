@@ -107,7 +107,7 @@ def test_stages_that_lack_something_say_what(executor, model):
         )
 
 
-def test_what_was_refused_leaves_no_trace(executor, model):
+def test_what_was_refused_leaves_no_trace(executor, model, unsplit):
     prompt = prompt_of(1, 6)
     captured = replace(model, prompt_tokens=6).captured
     executor.put(JOB, captured, as_bytes(prompt))
@@ -121,7 +121,7 @@ def test_what_was_refused_leaves_no_trace(executor, model):
     assert answer == greedy(unsplit, prompt, 2)
 
 
-def test_another_prompt_is_another_text(executor, model):
+def test_another_prompt_is_another_text(executor, model, unsplit):
     for seed in (1, 2):
         prompt = prompt_of(seed, 6)
         executor.put(JOB, replace(model, prompt_tokens=6).captured, as_bytes(prompt))
