@@ -1,6 +1,7 @@
 """Llama on one node: an executor that runs head, middle or tail of any texts with real tensors."""
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from math import inf
 from pathlib import Path
 from typing import NamedTuple
@@ -129,6 +130,14 @@ class LlamaExecutor:
 
     def _run(self, tasks: "list[_Task]") -> list[Made | None]:
         """Run a stage of each text, all of the same layers; None where none is chosen."""
+        with ExitStack() as turns:
+            for task in sorted(tasks, key=lambda task: task.job):
+                turns.enter_context(
+                    task.session.turn
+                )  # in order of jobs, lest two wait for each other
+            return self._run_in_turn(tasks)
+
+    def _run_in_turn(self, tasks: "list[_Task]") -> list[Made | None]:
         stage = tasks[0].stage
         if stage.kind == "llama.prepare":
             return [None for _ in tasks]
@@ -227,7 +236,7 @@ class LlamaExecutor:
     def _hidden(self, payload: Payload, array: Array) -> torch.Tensor:
         shape, depth = self._model.architecture, payload.blocks_done
         what, end = f"hidden states after {depth} layers", payload.first + payload.tokens
-        if depth > shape.layers or end > shape.positions:
+        if not 0 <= depth <= shape.layers or payload.first < 0 or end > shape.positions:
             raise StepError(
                 f"{what}: positions {payload.first} to {end - 1}; there are {shape.layers} layers "
                 f"and {shape.positions} positions"

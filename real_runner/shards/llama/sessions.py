@@ -2,8 +2,10 @@
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from threading import RLock
+from typing import Any
 
 from real_runner.errors import StepError
 from real_runner.shards.llama.caches import Cache
@@ -19,7 +21,8 @@ class Session:
 
     ``answer`` follows the ``prompt``, ``guesses`` follow both until they are checked. ``caches``
     are by the layers they are of, ``rows`` by depth. ``drafted`` is the cache of a model that
-    guesses.
+    guesses. ``turn`` is had by whoever runs layers for it: a run that nobody waits for any more may
+    go on beside the one that came of sending the text once more.
     """
 
     prompt: list[int] = field(default_factory=list)
@@ -30,6 +33,7 @@ class Session:
     rows: dict[int, Rows] = field(default_factory=dict)
     lookup: Lookup = field(default_factory=Lookup)
     drafted: Cache | None = None
+    turn: AbstractContextManager[Any] = field(default_factory=RLock)
 
     def tokens(self, first: int, end: int) -> list[int]:
         """Return the tokens at positions [first, end), guesses behind what is known."""
@@ -44,13 +48,16 @@ class Session:
         return self.prompt + self.answer
 
     def begin(self, prompt: list[int]) -> None:
-        """Take a prompt; of another one than it has nothing stays that was made of that."""
-        if prompt != self.prompt:
-            self.prompt = prompt
+        """Take a prompt; of another one than it has nothing stays that was made of that.
+
+        After a loss prompt and answer are sent side by side, so the answer may be here already.
+        """
+        if self.prompt and prompt != self.prompt:
             self.answer.clear()
             self.guesses.clear()
             self.caches.clear()
             self.drafted = None
+        self.prompt = prompt
 
     def write(self, place: int, tokens: list[int]) -> None:
         """Put chosen tokens where they belong in the answer, and forget what came after, guesses.

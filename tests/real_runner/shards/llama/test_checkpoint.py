@@ -103,6 +103,31 @@ def test_weights_that_are_not_the_models_are_refused_in_one_line(tmp_path, model
     assert "cannot be read" in refusal(path, model, tmp_path)
 
 
+def test_a_deeper_models_weights_are_not_taken_for_the_models(tmp_path, model):
+    deeper = replace(TINY, layers=6)
+    given = prepare(Llama(deeper, 8, 64, "fp32"), None, 3, tmp_path / "deeper.safetensors")
+    assert "is of a layer beyond 5; give a checkpoint of tiny" in refusal(given, model, tmp_path)
+
+
+@pytest.mark.parametrize("size", ["5GB", "40KB"])
+def test_what_else_lies_in_a_folder_is_left_alone(tmp_path, model, unsplit, size):
+    folder = saved(unsplit, tmp_path / "mine", max_shard_size=size)
+    old = {name: torch.zeros_like(tensor) for name, tensor in drawn(TINY, 3).items()}
+    save_file(old, folder / "zz-of-an-older-run.safetensors")
+    prompt = prompt_of(1, 8)
+    assert Parts(model, folder, (1, 4)).write(prompt, 4) == greedy(unsplit, prompt, 4)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"weight_map": 3}', '{"weight_map": {"a": 3}}']
+)
+def test_an_index_that_is_none_is_refused(tmp_path, model, content):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "model.safetensors.index.json").write_text(content)
+    assert "model.safetensors.index.json: cannot be read" in refusal(folder, model, tmp_path)
+
+
 def test_where_no_weights_are_it_is_said(tmp_path, model):
     (tmp_path / "old").mkdir()
     assert "no .safetensors file there" in refusal(tmp_path / "old", model, tmp_path)

@@ -1,5 +1,6 @@
 """Cut in three, a Llama is the Llama it was: at every cut, with caches, guesses and company."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -122,6 +123,30 @@ def test_a_fresh_middle_that_is_sent_everything_goes_on(model, weights, unsplit)
     while len(answer) < 20:
         answer += parts.round(1, len(prompt) + len(answer) - 1)
     assert answer == wanted
+
+
+@pytest.mark.parametrize("first", ["prompt", "token"])
+def test_prompt_and_answer_may_come_in_any_order(model, weights, unsplit, first):
+    prompt = prompt_of(9, 8)
+    wanted = greedy(unsplit, prompt, 4)
+    node = LlamaExecutor(model, weights, SPEC)
+    both = [(model.captured, prompt), (tokens(3), wanted[:3])]
+    for payload, numbers in both if first == "prompt" else reversed(both):
+        node.put(JOB, payload, as_bytes(numbers))
+    assert node.run(JOB, (model.whole(11, 0),)).tokens == (wanted[3],)
+
+
+def test_runs_of_one_text_at_the_same_time_do_not_disturb_each_other(model, weights, unsplit):
+    prompt, runs = prompt_of(10, 60), 40
+    node = LlamaExecutor(model, weights, SPEC)
+    node.put(JOB, replace(model, prompt_tokens=60).captured, as_bytes(prompt))
+
+    def made(_):
+        return node.run(JOB, (model.whole(60, 0),)).tokens
+
+    with ThreadPoolExecutor(4) as threads:
+        found = set(threads.map(made, range(runs)))
+    assert found == {tuple(greedy(unsplit, prompt, 1))}
 
 
 def test_texts_of_mixed_lengths_side_by_side_are_what_each_is_alone(model, weights, unsplit):

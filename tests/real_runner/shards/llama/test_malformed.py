@@ -61,6 +61,8 @@ def executor(model, weights):
             "positions 1000000000000 to 1000000000001; there are 5 layers and 512 positions",
         ),
         (hidden(depth=6), zeros((2, WIDTH), float32), "after 6 layers: positions 0 to 1; there"),
+        (hidden(depth=-1), zeros((2, WIDTH), float32), "after -1 layers: positions 0 to 1; there"),
+        (hidden(first=-1), zeros((2, WIDTH), float32), "after 1 layers: positions -1 to 0; there"),
         (Payload("cache"), ones(1, uint8), "cache: no tensor of a Llama that a worker keeps"),
     ],
 )  # fmt: skip
