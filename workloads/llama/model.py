@@ -56,8 +56,9 @@ class Llama:
             )
         if self.drafter and self.prompt_tokens + self.output_tokens > self.drafter.positions:
             raise WorkloadError(
-                f"text.drafter: {self.drafter.name} has {self.drafter.positions} positions, too few "
-                f"for {self.prompt_tokens} tokens in and {self.output_tokens} out; ask for fewer"
+                f"text.drafter: {self.drafter.name} has {self.drafter.positions} positions, too "
+                f"few for {self.prompt_tokens} tokens in and {self.output_tokens} out; ask for "
+                "fewer"
             )
 
     @property

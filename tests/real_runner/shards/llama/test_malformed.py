@@ -132,7 +132,7 @@ def test_another_prompt_is_another_text(executor, model, unsplit):
         assert executor.get(JOB, tokens(9)).view("<i4").tolist() == found
 
 
-def test_a_node_may_be_sent_what_it_has_once_made_itself(executor, model, unsplit):
+def test_a_node_may_be_sent_what_it_has_once_made_itself(executor, model):
     """As where the clouds of a pipeline change places after one was lost."""
     rows = np.random.default_rng(0).standard_normal((2, WIDTH), float32)
     executor.put(JOB, hidden(depth=1), rows)
