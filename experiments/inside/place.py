@@ -14,11 +14,13 @@ class Place(Enum):
     UML = "uml"
 
 
-_PROGRAM: Final = "from experiments.cli import main; main()"
+TESSERA: Final = "from experiments.cli import main; main()"
 
 
-def again(arguments: Sequence[str], *without: str) -> list[str]:
-    """Return the command that runs `tessera` with ``arguments``, some options and values left out.
+def again(arguments: Sequence[str], *without: str, program: str = TESSERA) -> list[str]:
+    """Return the command that runs a program with ``arguments``, some options and values left out.
+
+    ``program`` is what Python is to be told.
 
     >>> again(["run", "tiny", "--inside", "uml", "--memory=2GiB"], "--inside", "--memory")[-2:]
     ['run', 'tiny']
@@ -30,4 +32,4 @@ def again(arguments: Sequence[str], *without: str) -> list[str]:
             next(rest, None)
         elif word.partition("=")[0] not in without:
             kept.append(word)
-    return [sys.executable, "-P", "-c", _PROGRAM, *kept]
+    return [sys.executable, "-P", "-c", program, *kept]

@@ -8,7 +8,7 @@ from real_runner.executor import Array, expected_shape
 from real_runner.shards.arrays import bytes_of, tensor_of
 from real_runner.shards.sdxl.board import Board
 from workloads.sdxl.costs import SIZES
-from workloads.sdxl.model import Sdxl
+from workloads.sdxl.model import RAW_BYTES, Sdxl
 from workloads.stage import Payload
 
 
@@ -40,6 +40,9 @@ class Arrivals:
                 board.latents[done] = self._field("latent", model.steps, payload, array)
             case "noise":
                 board.write_noise(done, self._field("noise", model.steps - 1, payload, array))
+            case "image":
+                shape = (model.height_px, model.width_px, RAW_BYTES)
+                board.image = _integers("image", array, shape, "u1").reshape(-1)
             case _:
                 raise StepError(f"{payload.tensor}: no tensor of SDXL that this worker keeps")
 

@@ -34,7 +34,7 @@ class SdxlExecutor:
     - ``seed``: the uint64 that the first latent is drawn with (0 where none comes).
     - ``sizes``: int32 (prompts, 6); like ``embedding`` and ``pooled`` with the prompt to avoid
       first, as the denoiser reads them.
-    - ``image`` and ``preview``: RGB, row by row; these only leave.
+    - ``image`` and ``preview``: RGB, row by row; the latter only leaves.
 
     Raises `RealRunError` where the device or a package is not there, and, from `run`, where weights
     do not fit the model.
