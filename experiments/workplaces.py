@@ -6,7 +6,7 @@ The real runner is imported when it is asked for, so that simulating needs neith
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 
 from experiments.extras import needs
 from real_runner.deployment import Deployment
@@ -16,6 +16,8 @@ from topologies.topology import Topology
 
 if TYPE_CHECKING:
     from real_runner.links.backend import Backend
+    from real_runner.orchestration.answers import Answered, Computed, Previewed, Written
+    from real_runner.orchestration.prompts import Asking
     from real_runner.runner import RealRunner
 
 
@@ -43,6 +45,16 @@ _CAVEATS = {
 }
 
 
+class Talk(TypedDict, total=False):
+    """What is asked of a model that generates, and who listens; see `RealRunner`."""
+
+    asking: "Asking"
+    answered: "Answered"
+    written: "Written"
+    previewed: "Previewed"
+    computed: "Computed"
+
+
 class Inventory(Strict):
     """Where external workers listen: ``workers`` maps each node to its ``host:port``."""
 
@@ -62,24 +74,19 @@ def open_runner(
     credentials: Path | None = None,
     secure: bool = True,
     dilation: float = 1.0,
-    **listeners: Any,
+    **talk: Unpack[Talk],
 ) -> "RealRunner":
     """Return the real runner for these links; `RealRunError` where something is missing.
 
-    ``listeners`` are who tells prompts and is told of answers: see `real_runner.runner.RealRunner`.
+    ``talk`` are who tells prompts and is told of answers.
     """
     with needs("real"):
         from real_runner.fleet.yards import ExternalYard  # noqa: PLC0415 - see above
         from real_runner.runner import RealRunner  # noqa: PLC0415
     if links is not Links.EXTERNAL:
         _refuse_given(links, inventory=inventory, credentials=credentials)
-        return RealRunner(
-            deployment,
-            links=_emulated(links) or "loopback",
-            secure=secure,
-            dilation=dilation,
-            **listeners,
-        )
+        kind = _emulated(links) or "loopback"
+        return RealRunner(deployment, links=kind, secure=secure, dilation=dilation, **talk)
     if inventory is None:
         raise RealRunError("--links external: name the workers' addresses with --inventory FILE")
     if secure and credentials is None:
@@ -88,7 +95,7 @@ def open_runner(
             "give --insecure"
         )
     yard = ExternalYard.of(read_inventory(inventory), credentials if secure else None)
-    return RealRunner(deployment, external=yard, secure=secure, dilation=dilation, **listeners)
+    return RealRunner(deployment, external=yard, secure=secure, dilation=dilation, **talk)
 
 
 def link_backend(links: Links, run: str, folder: Path, topology: Topology) -> "Backend":

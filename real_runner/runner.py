@@ -15,7 +15,7 @@ from real_runner.links.certificate import Certificate
 from real_runner.links.certified import CertifiedLinks
 from real_runner.links.kinds import Emulated
 from real_runner.models import FAMILIES, Family, family_of, model_text
-from real_runner.orchestration.answers import Answered, Listeners, Previewed, Written
+from real_runner.orchestration.answers import Answered, Computed, Listeners, Previewed, Written
 from real_runner.orchestration.dilation import check_dilation, refuse_native
 from real_runner.orchestration.faults import Faults, refuse_what_cannot_be
 from real_runner.orchestration.inputs import inputs_for
@@ -41,7 +41,8 @@ class RealRunner:
     ``secure`` has every connection authenticated and encrypted. ``asking`` tells what a request to
     a model that generates asks; prompts are drawn by seed without it. ``answered`` is given every
     finished request with its answer, as the bytes of the model's last payload; ``written`` tokens
-    of answers as they come, ``previewed`` pictures that plans have made of an answer on the way.
+    of answers as they come, ``previewed`` pictures that plans have made of an answer on the way,
+    ``computed`` every stage that is done.
 
     With a ``dilation`` of k everything lasts k times as long on the wall: links are k times slower
     and longer, paced devices k times slower, and every time that is told is divided by k. So a
@@ -64,6 +65,7 @@ class RealRunner:
         answered: Answered | None = None,
         written: Written | None = None,
         previewed: Previewed | None = None,
+        computed: Computed | None = None,
         dilation: float = 1.0,
     ) -> None:
         check_dilation(dilation, links if external is None else "external")
@@ -73,7 +75,7 @@ class RealRunner:
         self._external = external
         self._secure = secure
         self._asking = asking
-        self._listeners = Listeners(answered, previewed, written)
+        self._listeners = Listeners(answered, previewed, written, computed)
         self._loop = asyncio.Runner()
         self._house: _House | None = None
 

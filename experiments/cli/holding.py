@@ -15,7 +15,7 @@ def held_by_any(campaign: Campaign) -> str:
     depths = campaign.held.groupby(level="tensor", sort=False, observed=True).agg(
         {"depth_least": "min", "depth_most": "max"}
     )
-    return ", ".join(_named(str(tensor), row) for tensor, row in depths.iterrows())
+    return ", ".join(named(str(tensor), row) for tensor, row in depths.iterrows())
 
 
 def holdings_table(campaigns: list[Campaign]) -> Table | None:
@@ -45,10 +45,11 @@ def _held_by(campaign: Campaign, cloud: str) -> str:
     if cloud not in campaign.held.index.get_level_values("node"):
         return ""
     rows = campaign.held.loc[[cloud]].droplevel("node")
-    return ", ".join(_named(str(tensor), row) for tensor, row in rows.iterrows())
+    return ", ".join(named(str(tensor), row) for tensor, row in rows.iterrows())
 
 
-def _named(tensor: str, row: pd.Series) -> str:
+def named(tensor: str, row: pd.Series) -> str:
+    """Return a tensor with its depths, where it has any."""
     least, most = int(row["depth_least"]), int(row["depth_most"])
     if most == 0:
         return tensor

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from experiments.inside.means import NEEDS, Examiner, Finding
-from experiments.inside.place import Place, again
+from experiments.inside.place import TESSERA, Place, again
 from experiments.inside.rootless import become_root
 from experiments.inside.uml.launching import run_in_guest
 from experiments.workplaces import Links
@@ -44,8 +44,17 @@ MemoryOption = Annotated[
 ]
 
 
-def settle(arguments: Sequence[str], links: str, inside: Place | None, memory: str | None) -> Links:
+def settle(
+    arguments: Sequence[str],
+    links: str,
+    inside: Place | None = None,
+    memory: str | None = None,
+    *,
+    program: str = TESSERA,
+) -> Links:
     """Return the links to use, once the command of these ``arguments`` is where it is to run.
+
+    ``program`` is whose command it is, see `experiments.inside.place.again`.
 
     Does not return where that is elsewhere: then the command is run again there, and this program
     ends with its exit status. Raises `RealRunError` where that cannot be.
@@ -54,14 +63,14 @@ def settle(arguments: Sequence[str], links: str, inside: Place | None, memory: s
         there = ", ".join((*(each.value for each in Links), AUTO))
         raise RealRunError(f"--links {links}: there is no such kind; use one of {there}")
     if inside is Place.UML:
-        command = again(arguments, "--inside", "--memory")
+        command = again(arguments, "--inside", "--memory", program=program)
         raise SystemExit(run_in_guest(command, memory_bytes=_memory_bytes(memory)))
     if memory is not None:
         raise RealRunError(f"--memory {memory}: has no meaning without --inside uml")
     chosen = choose_links() if links == AUTO else Links(links)
     is_for_root = inside is None and chosen.value in NEEDS and os.geteuid() != 0
     if is_for_root or inside is Place.USER_NAMESPACE:
-        _enter_namespace(arguments, chosen)
+        _enter_namespace(arguments, chosen, program)
     return chosen
 
 
@@ -86,12 +95,13 @@ def choose_links() -> Links:
     )
 
 
-def _enter_namespace(arguments: Sequence[str], links: Links) -> None:
+def _enter_namespace(arguments: Sequence[str], links: Links, program: str) -> None:
     missing = Examiner().missing(links.value) if links.value in NEEDS else []
     if missing:
         remedies = "; ".join(dict.fromkeys(each.remedy for each in missing))
         raise RealRunError(f"--links {links.value}: without root: {_told(missing)}; {remedies}")
-    become_root([*again(arguments, "--inside", "--links"), "--links", links.value])
+    command = again(arguments, "--inside", "--links", program=program)
+    become_root([*command, "--links", links.value])
 
 
 def _told(missing: Sequence[Finding]) -> str:

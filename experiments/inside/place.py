@@ -14,12 +14,15 @@ class Place(Enum):
     UML = "uml"
 
 
-_PROGRAM: Final = "from experiments.cli import main; main()"
+TESSERA: Final = "from experiments.cli import main; main()"
 
 
-def again(arguments: Sequence[str], *without: str) -> list[str]:
-    """Return the command that runs `tessera` with ``arguments``, but for `left_out` ones."""
-    return [sys.executable, "-P", "-c", _PROGRAM, *left_out(arguments, *without)]
+def again(arguments: Sequence[str], *without: str, program: str = TESSERA) -> list[str]:
+    """Return the command that runs a program with ``arguments``, but for `left_out` ones.
+
+    ``program`` is what Python is to be told.
+    """
+    return [sys.executable, "-P", "-c", program, *left_out(arguments, *without)]
 
 
 def left_out(arguments: Sequence[str], *without: str) -> list[str]:

@@ -8,7 +8,7 @@ from real_runner.control.messages import control
 from real_runner.errors import RealRunError
 from real_runner.fleet.fleet import Fleet
 from real_runner.wire.payloads import payload_message, payload_of
-from workloads.stage import Payload, Request
+from workloads.stage import Payload, Request, Stage
 
 Answered = Callable[[Request, bytes], None]
 """Takes the answer to a finished request."""
@@ -18,6 +18,9 @@ Previewed = Callable[[Request, Payload, bytes], None]
 
 Written = Callable[[Request, int, tuple[int, ...]], None]
 """Takes tokens of an answer as they come; the first of them has this place in it."""
+
+Computed = Callable[[Request, Stage], None]
+"""Takes each stage of a request when it is done."""
 
 PREVIEW = "preview"
 """The tensor that an answer in the making is."""
@@ -30,6 +33,7 @@ class Listeners:
     answered: Answered | None = None
     previewed: Previewed | None = None
     written: Written | None = None
+    computed: Computed | None = None
 
 
 @dataclass(slots=True)

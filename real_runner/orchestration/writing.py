@@ -24,6 +24,7 @@ class Writing:
         self._modelled = modelled
         self._answers = answers
         self._written = listeners.written
+        self._computed = listeners.computed
 
     def computed(self, flight: Flight, index: int, message: Any) -> None:
         """Take what a finished computation has made."""
@@ -38,6 +39,8 @@ class Writing:
         if message.tokens and self._written is not None:
             self._written(flight.request, _place(flight, step), tuple(message.tokens))
         for stage in step.stages:
+            if self._computed is not None:
+                self._computed(flight.request, stage)
             made = stage.makes
             if made is not None and made.tensor == PREVIEW and step.node == flight.request.origin:
                 self._answers.show(flight.request, made)

@@ -6,6 +6,9 @@ from typing import Final, Protocol
 SPECIAL: Final = 3
 """Tokens before those of bytes: padding, begin, end."""
 
+BYTES: Final = 320
+"""The vocabulary of a model whose tokens are bytes: these and the special ones, and room."""
+
 
 class Tokenizer(Protocol):
     """Text to tokens and back."""
@@ -14,9 +17,21 @@ class Tokenizer(Protocol):
         """Return a text's tokens, the one that opens a text first."""
         ...
 
+    def converse(self, turns: Sequence[str]) -> list[int]:
+        """Return the tokens of a conversation, the user's turn and the model's by turns.
+
+        The last turn is the user's; what follows these tokens is the model's answer.
+        """
+        ...
+
     def decode(self, tokens: Sequence[int]) -> str:
         """Return the text of tokens; of those that make no whole character yet, nothing."""
         ...
+
+
+def in_lines(turns: Sequence[str]) -> str:
+    """Return a conversation as plain text, for models that know no better: a line per turn."""
+    return "\n".join(turns)
 
 
 class ByteTokenizer:
@@ -32,6 +47,10 @@ class ByteTokenizer:
     def encode(self, text: str) -> list[int]:
         """Return the tokens of a text."""
         return [1, *(SPECIAL + byte for byte in text.encode())]
+
+    def converse(self, turns: Sequence[str]) -> list[int]:
+        """Return the tokens of a conversation."""
+        return self.encode(in_lines(turns))
 
     def decode(self, tokens: Sequence[int]) -> str:
         """Return the text; what is no byte is left out, what is no text shown as a replacement."""

@@ -12,8 +12,11 @@ from typing import Annotated, Literal, Self
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from workloads.errors import WorkloadError
+from workloads.llama.text import BYTES
 
 Count = Annotated[int, Field(ge=1)]
+Token = Annotated[int, Field(ge=0)]
+Base = Annotated[float, Field(gt=0)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class Architecture:
     ``tied`` says that the output projection is the embedding table, ``attention_bias`` and
     ``mlp_bias`` that the linear maps of each have one. ``norm_eps`` keeps norms from dividing by
     0, ``rope_theta`` is the base of the rotary embedding's wavelengths. Token ``begin`` opens a
-    text, token ``end`` closes it.
+    text, any of the tokens ``ends`` closes it.
     """
 
     name: str
@@ -41,7 +44,7 @@ class Architecture:
     norm_eps: float = 1e-5
     rope_theta: float = 10_000.0
     begin: int = 1
-    end: int = 2
+    ends: tuple[int, ...] = (2,)
 
     @property
     def inner(self) -> int:
@@ -60,26 +63,33 @@ VARIANTS = {
         Architecture("llama2-7b", 4096, 11_008, 32, 32, 32, 128),
         Architecture("llama2-13b", 5120, 13_824, 40, 40, 40, 128),
         Architecture("llama2-70b", 8192, 28_672, 80, 64, 8, 128),
-        Architecture("llama-small", 384, 1024, 8, 6, 2, 64, vocabulary=320, positions=2_048),
+        Architecture("llama-small", 384, 1024, 8, 6, 2, 64, vocabulary=BYTES, positions=2_048),
     )
 }
 
 
-class Rotary(BaseModel):
-    """Rotary embeddings as they were published, not stretched to longer texts."""
+class Rope(BaseModel):
+    """How positions turn what they are the positions of, by any name that a file has had for it."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    rope_type: Annotated[
-        Literal["default"], Field(validation_alias=AliasChoices("rope_type", "type"))
-    ] = "default"
-    rope_theta: Annotated[float, Field(gt=0)] | None = None
+    rope_type: str = Field(default="default", validation_alias=AliasChoices("rope_type", "type"))
+    rope_theta: Base | None = None
+
+    @model_validator(mode="after")
+    def _is_plain(self) -> Self:
+        if self.rope_type != "default":
+            raise ValueError(
+                f"positions stretched by {self.rope_type!r} are not computed here; use a Llama "
+                "without rope_scaling"
+            )
+        return self
 
 
 class Configuration(BaseModel):
-    """The keys of a ``config.json`` of `transformers` that numbers or costs go by; no others.
+    """The keys of a ``config.json`` of `transformers` that costs go by; others are left alone.
 
-    ``rope_parameters`` has been in the place of ``rope_theta`` and ``rope_scaling`` since 5.0.
+    Up to version 4 that has ``rope_theta`` and ``rope_scaling``, from 5 on ``rope_parameters``.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -98,11 +108,11 @@ class Configuration(BaseModel):
     mlp_bias: bool = False
     rms_norm_eps: Annotated[float, Field(gt=0)] = 1e-6
     hidden_act: Literal["silu"] = "silu"
-    rope_theta: Annotated[float, Field(gt=0)] = 10_000.0
-    rope_scaling: Rotary | None = None
-    rope_parameters: Rotary | None = None
-    bos_token_id: Annotated[int, Field(ge=0)] = 1
-    eos_token_id: Annotated[int, Field(ge=0)] = 2
+    rope_theta: Base = 10_000.0
+    rope_scaling: Rope | None = None
+    rope_parameters: Rope | None = None
+    bos_token_id: Token = 1
+    eos_token_id: Token | tuple[Token, ...] = 2
 
     @model_validator(mode="after")
     def _divides(self) -> Self:
@@ -120,7 +130,7 @@ class Configuration(BaseModel):
 
     def architecture(self, name: str) -> Architecture:
         """Return the architecture described, under ``name``."""
-        rotary = self.rope_parameters or Rotary()
+        ends = self.eos_token_id
         return Architecture(
             name,
             hidden=self.hidden_size,
@@ -135,9 +145,9 @@ class Configuration(BaseModel):
             attention_bias=self.attention_bias,
             mlp_bias=self.mlp_bias,
             norm_eps=self.rms_norm_eps,
-            rope_theta=rotary.rope_theta or self.rope_theta,
+            rope_theta=(self.rope_parameters or Rope()).rope_theta or self.rope_theta,
             begin=self.bos_token_id,
-            end=self.eos_token_id,
+            ends=ends if isinstance(ends, tuple) else (ends,),
         )
 
 

@@ -7,7 +7,7 @@ and with the one to avoid (Ho, Salimans 2022, arXiv 2207.12598); what leaves it 
 
 from dataclasses import dataclass
 from functools import lru_cache
-from math import inf
+from math import inf, prod
 
 from workloads.errors import WorkloadError
 from workloads.sdxl import costs
@@ -178,6 +178,12 @@ class Sdxl:
         return Payload("image", fixed_bytes=float(RAW_BYTES * self.width_px * self.height_px))
 
     @property
+    def preview_px(self) -> tuple[int, int]:
+        """Width and height of a preview."""
+        height, width = (self.variant.scale * max(1, side // PREVIEW) for side in self.latent_size)
+        return width, height
+
+    @property
     def latent_size(self) -> tuple[int, int]:
         """Height and width of the latent."""
         return self.height_px // self.variant.scale, self.width_px // self.variant.scale
@@ -216,7 +222,7 @@ def _preview(sdxl: Sdxl, done: int) -> Stage:
     height, width = (max(1, side // PREVIEW) for side in sdxl.latent_size)
     work = Work(moved=sdxl.latent(done).elements, launches=1)
     work += costs.decode(sdxl.variant.decoder, height, width)
-    pixels = sdxl.variant.scale**2 * height * width
+    pixels = prod(sdxl.preview_px)
     picture = Payload("preview", fixed_bytes=float(RAW_BYTES * pixels), blocks_done=done)
     return stage_of("sdxl.preview", work, sdxl.precision, makes=picture)
 

@@ -26,7 +26,7 @@ def config_of(architecture: Architecture) -> Any:
         attention_bias=architecture.attention_bias,
         mlp_bias=architecture.mlp_bias,
         bos_token_id=architecture.begin,
-        eos_token_id=architecture.end,
+        eos_token_id=list(architecture.ends),
     )
 
 

@@ -204,10 +204,11 @@ class LlamaExecutor:
             guesses = session.tokens(first, end)
             right = next((n for n, guess in enumerate(guesses) if guess != chosen[n]), len(guesses))
             held = chosen[: right + 1]
-            last = self._model.architecture.end
-            ended = sampling.stop and last in held
+            ends = self._model.architecture.ends
+            length = next((n for n, token in enumerate(held, 1) if token in ends), 0)
+            ended = sampling.stop and length > 0
             if ended:
-                held = held[: held.index(last) + 1]
+                held = held[:length]
             session.write(first - len(session.prompt), held)
         return Made(tuple(held), ended)
 

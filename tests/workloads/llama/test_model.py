@@ -101,15 +101,31 @@ def test_what_a_configuration_leaves_out_is_as_transformers_takes_it(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "changes",
+    [
+        {"rope_theta": 5e5, "rope_scaling": None},
+        {"rope_theta": 5e5, "rope_scaling": {"rope_type": "default"}},
+        {"rope_parameters": {"rope_type": "default", "rope_theta": 5e5}},
+    ],
+)
+def test_the_base_of_the_rotary_embedding_is_found_wherever_a_version_writes_it(tmp_path, changes):
+    assert read_architecture(configured(tmp_path, **changes)).rope_theta == 5e5
+
+
+@pytest.mark.parametrize(("given", "ends"), [(7, (7,)), ([7, 9], (7, 9))])
+def test_a_text_may_end_with_one_of_several_tokens(tmp_path, given, ends):
+    assert read_architecture(configured(tmp_path, eos_token_id=given)).ends == ends
+
+
+@pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"model_type": "mistral"}, "model_type: Input should be 'llama'"),
         ({"hidden_size": 0}, "hidden_size: Input should be greater than or equal to 1"),
         ({"hidden_size": 8190}, "hidden_size 8190 is no multiple of num_attention_heads 64"),
         ({"num_key_value_heads": 7}, "num_attention_heads 64 is no multiple of num_key_value"),
-        ({"rope_scaling": {"rope_type": "llama3"}}, r"rope_type: Input should be 'default'"),
-        ({"rope_scaling": {"type": "linear", "factor": 2}}, "type: Input should be 'default'"),
-        ({"rope_parameters": {"rope_type": "yarn"}}, r"rope_parameters\.rope_type: Input should"),
+        ({"rope_scaling": {"type": "linear", "factor": 2}}, "rope_scaling: .*'linear'"),
+        ({"rope_parameters": {"rope_type": "llama3"}}, "rope_parameters: .*stretched by 'llama3'"),
         ({"hidden_act": "gelu"}, "hidden_act: Input should be 'silu'"),
     ],
 )
