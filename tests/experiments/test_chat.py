@@ -160,6 +160,7 @@ def test_what_would_command_a_terminal_is_not_shown():
     assert shown("a\x1b[2J\tb\n\x07é") == "a\ufffd[2J\tb\n\ufffdé"
 
 
+@pytest.mark.long
 def test_an_interrupt_ends_the_answer_and_the_end_of_input_the_chat(tmp_path):
     endless = replace(LLAMA, positions=60_000, ends=(LLAMA.vocabulary - 1,))
     folder = llama_folder(tmp_path / "mine", architecture=endless)
