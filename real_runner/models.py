@@ -25,7 +25,8 @@ class Family:
     ``module`` has the class named ``executor``, made of a model, its weights' path and a
     `NodeSpec`; ``weights`` is the module whose ``prepare`` finds or draws the numbers. Both import
     torch, so they are imported when they are needed. ``caches`` says that requests leave something
-    on a node between their rounds, which may be bounded.
+    on a node between their rounds, which may be bounded. Importing ``classes`` imports what the
+    first stages would.
     """
 
     name: str
@@ -34,6 +35,12 @@ class Family:
     executor: str
     weights: str
     caches: bool = False
+    classes: tuple[str, ...] = ()
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """What workers of the family are to be born with."""
+        return ("torch", self.module, *self.classes)
 
     def executor_for(
         self, model: Model, weights: Path, spec: NodeSpec, caches_bytes: float
@@ -70,7 +77,14 @@ FAMILIES = (
         f"{_SHARDS}.llama.weights",
         caches=True,
     ),
-    Family("sdxl", Sdxl, f"{_SHARDS}.sdxl.executor", "SdxlExecutor", f"{_SHARDS}.sdxl.weights"),
+    Family(
+        "sdxl",
+        Sdxl,
+        f"{_SHARDS}.sdxl.executor",
+        "SdxlExecutor",
+        f"{_SHARDS}.sdxl.weights",
+        classes=(f"{_SHARDS}.sdxl.classes",),
+    ),
 )
 
 

@@ -255,7 +255,7 @@ class _House:
         )  # fmt: skip
         self._stack.push_async_callback(self.fleet.stop)
         if isinstance(yard, LocalYard):
-            await yard.open((*_ALWAYS, *(("torch", family.module) if family else ())))
+            await yard.open((*_ALWAYS, *(family.modules if family else ())))
         await self.fleet.start()
 
     async def close(self) -> None:

@@ -61,6 +61,6 @@ def clip_tokenizers(folder: Path) -> Path:
     vocabulary = {word: number for number, word in enumerate(words)}
     for name, padding in (("tokenizer", words[-1]), ("tokenizer_2", words[0])):
         made = class_named("transformers", "CLIPTokenizer")(vocab=vocabulary, merges=[])
-        made.pad_token = padding
+        made.pad_token, made.model_max_length = padding, 77
         made.save_pretrained(folder / name)
     return folder
