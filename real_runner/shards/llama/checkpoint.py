@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 
 from real_runner.errors import RealRunError
 from real_runner.shards.llama.architecture import shapes
+from real_runner.shards.opening import opened
 from workloads.llama.model import Llama
 from workloads.llama.variants import Architecture
 
@@ -33,7 +33,7 @@ class Checkpoint:
         self._prefix = f"{DRAFTER}." if drafter and not path.is_dir() else ""
         self._files: dict[str, Path] = {}
         for file in _files(self.path):
-            with _opened(file) as content:
+            with opened(file) as content:
                 listed = list(content.keys())
                 names = (name for name in listed if name.startswith(self._prefix))
                 self._files |= {name.removeprefix(self._prefix): file for name in names}
@@ -57,14 +57,14 @@ class Checkpoint:
         """Return the shape of a tensor, or None where it is not there."""
         if name not in self._files:
             return None
-        with _opened(self._files[name]) as content:
+        with opened(self._files[name]) as content:
             return tuple(content.get_slice(self._prefix + name).get_shape())
 
     def tensor(self, name: str) -> torch.Tensor:
         """Return a tensor, in the dtype of its file."""
         if name not in self._files:
             raise RealRunError(f"weights {self.path}: {self._prefix}{name} is missing")
-        with _opened(self._files[name]) as content:
+        with opened(self._files[name]) as content:
             found: torch.Tensor = content.get_tensor(self._prefix + name)
         return found
 
@@ -109,14 +109,4 @@ def _listed(index: Path) -> list[Path]:
         raise RealRunError(
             f"weights {index}: cannot be read ({type(error).__name__}); give it as transformers "
             "saves it, with a weight_map of tensors to files"
-        ) from error
-
-
-def _opened(file: Path) -> "safe_open":
-    try:
-        return safe_open(file, "pt")
-    except (SafetensorError, OSError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise RealRunError(
-            f"weights {file}: cannot be read ({reason}); give a .safetensors file"
         ) from error

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from real_runner.errors import RealRunError
+from real_runner.shards.opening import opened
 from real_runner.shards.saving import State
 from real_runner.shards.sdxl.architecture import PARTS, empty
 from workloads.sdxl.variants import Variant
@@ -66,7 +66,7 @@ def _places_of(
             raise _misfit(path, part, f"lacks {part}'s {name} {shape}", variant)
         chosen[name] = place
     for file in {place.file for place in chosen.values()}:
-        with _opened(file) as content:
+        with opened(file) as content:
             for name, place in chosen.items():
                 if place.file != file:
                     continue
@@ -106,28 +106,18 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _names(file: Path) -> list[str]:
-    with _opened(file) as content:
+    with opened(file) as content:
         return list(content.keys())
 
 
 def _read(places: dict[str, _Place]) -> State:
     state = {}
     for file in {place.file for place in places.values()}:
-        with _opened(file) as content:
+        with opened(file) as content:
             for name, place in places.items():
                 if place.file == file:
                     state[name] = content.get_tensor(place.name).clone()
     return state
-
-
-def _opened(file: Path) -> "safe_open":
-    try:
-        return safe_open(file, "pt")
-    except (SafetensorError, OSError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise RealRunError(
-            f"weights {file}: cannot be read ({reason}); give a .safetensors file"
-        ) from error
 
 
 def _misfit(path: Path, part: str, problem: str, variant: Variant) -> RealRunError:
