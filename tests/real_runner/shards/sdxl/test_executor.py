@@ -206,7 +206,7 @@ FIELD = (4, 16 * 32)
         (MODEL.noise(1), np.zeros(FIELD, int), "noise after 1 steps: numbers of type int64"),
         (MODEL.latent(5), np.zeros(FIELD), "latent after 5 steps: there are 0 to 4"),
         (MODEL.noise(4), np.zeros(FIELD), "noise after 4 steps: there are 0 to 3"),
-        (MODEL.image, np.zeros(9, np.uint8), "image: no tensor of SDXL that this worker keeps"),
+        (MODEL.image, np.zeros(9, np.uint8), r"image: 9 bytes; give 6144, \(32, 64, 3\) of u1"),
     ],
 )
 def test_malformed_arrivals_are_refused(world, payload, array, words):
