@@ -1,4 +1,4 @@
-"""A split Llama over 85 ms, by the law, simulated and emulated; how fast is for the script to say."""
+"""A split Llama over 85 ms: by the law, simulated, emulated; how fast is for the script to say."""
 
 import pytest
 

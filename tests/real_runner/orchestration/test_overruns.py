@@ -58,7 +58,7 @@ def test_what_overran_before_a_request_counts_refuses_nothing() -> None:
     settings = ["topology=orin-nano-4-clouds", "workload.requests=3"]
     paced = Deployment(default=NodeSpec(pace="profile"))
     with RealRunner(paced, dilation=1.25) as runner:
-        with pytest.raises(RunRefusedError, match="'orin-nano': [2-4] of 4 computations"):
+        with pytest.raises(RunRefusedError, match=r"'orin-nano': [2-4] of 4 computations"):
             runner.run(load("small-sam", [*settings, "warm_up=1"], "local"))
-        with pytest.raises(RunRefusedError, match="'orin-nano': [12] of 2 computations"):
+        with pytest.raises(RunRefusedError, match=r"'orin-nano': [12] of 2 computations"):
             runner.run(load("small-sam", [*settings, "warm_up=2"], "local"))
