@@ -16,6 +16,7 @@ TIMED: Final = (
     "tests/experiments/test_cli_compare.py",
     "tests/experiments/test_cli_dilation.py",
     "tests/experiments/test_link_",
+    "tests/experiments/test_token_law.py",
     "tests/real_runner/links/",
     "tests/real_runner/test_dilation.py",
 )
