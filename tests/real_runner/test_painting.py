@@ -135,11 +135,11 @@ def painted(runner, gallery, policy, model, **changes) -> tuple[bytes, Any]:
 
 
 def sizes(model: Sdxl, design: str, codec: str) -> tuple[float, float]:
-    """Return the bytes up and down that the formula has."""
-    written = codec_named(codec)
-    field = model.latent(0).encoded_bytes(written)
+    """Return the bytes up and down that the formula has: a lone first latent is sent whole."""
+    written, whole = codec_named(codec), codec_named("fp32")
+    field, first = (model.latent(0).encoded_bytes(each) for each in (written, whole))
     told = sum(payload.encoded_bytes(written) for payload in model.told)
-    return told + field * (1 if design == "lockstep" else model.steps), field * model.steps
+    return told + (first if design == "lockstep" else field * model.steps), field * model.steps
 
 
 PICTURE = tiny()
