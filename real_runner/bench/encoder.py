@@ -47,6 +47,13 @@ JOB = 0
 Work = Callable[[], object]
 
 
+class Way(NamedTuple):
+    """One way of doing a piece of work, and what is to be there before, which is not timed."""
+
+    work: Work
+    prepare: Work = lambda: None
+
+
 class Taken(NamedTuple):
     """Medians of the time that one way takes, and of the processor time of all its threads."""
 
@@ -120,34 +127,35 @@ def _products() -> Iterator[Row]:
         ),
     }
     for way, (baseline, ours) in ways.items():
-        yield Row("4096×768×3072", way, *_medians([baseline, ours], repeats=9))
+        yield Row("4096×768×3072", way, *_medians([Way(baseline), Way(ours)], repeats=9))
 
 
 def _encoders(variant: Variant, repeats: int, folder: Path) -> Iterator[Row]:
     sam = Sam(variant, Image(variant.image_px, variant.image_px, "raw"))
     path = folder / "weights.safetensors"
     save(weights.drawn(variant, SEED), path)
-    node = _prepared(sam, path)
-    ways = {"unsplit": partial(node.run, JOB, tuple(link.stage for link in sam.chain[:-1]))}
+    stages = {"unsplit": tuple(link.stage for link in sam.chain[:-1])}
     each = tuple((window,) for window in sam.whole)
     for mode in SERVED:
-        ways[mode] = partial(node.run, JOB, _stages(sam, mode, (sam.whole,)))
-    ways["exact, token-wise work offloaded"] = partial(
-        node.run, JOB, _stages(sam, "exact", (sam.whole,), offload_tokenwise=True)
+        stages[mode] = _stages(sam, mode, (sam.whole,))
+    stages["exact, token-wise work offloaded"] = _stages(
+        sam, "exact", (sam.whole,), offload_tokenwise=True
     )
-    ways["exact, a shard per window"] = partial(node.run, JOB, _stages(sam, "exact", each))
-    baseline, *ours = _medians([_baseline(variant, path), *ways.values()], repeats)
-    for way, taken in zip(ways, ours, strict=True):
+    stages["exact, a shard per window"] = _stages(sam, "exact", each)
+    node = SamExecutor(sam, path, NodeSpec(dtype="fp32"))
+    prepare = partial(_prepare, node, sam)
+    ways = [Way(partial(node.run, JOB, some), prepare) for some in stages.values()]
+    baseline, *ours = _medians([Way(_baseline(variant, path)), *ways], repeats)
+    for way, taken in zip(stages, ours, strict=True):
         yield Row(f"encoder of {variant.name}", way, baseline, taken)
 
 
-def _prepared(sam: Sam, path: Path) -> SamExecutor:
-    """Return a node with a picture, decoded and resized."""
-    node = SamExecutor(sam, path, NodeSpec(dtype="fp32"))
+def _prepare(node: SamExecutor, sam: Sam) -> None:
+    """Have nothing on a node but a picture, decoded and resized."""
+    node.forget(JOB)
     file, _ = captured(sam, SEED, 0)
     node.put(JOB, sam.captured, np.frombuffer(file, np.uint8))
     node.run(JOB, (sam.prepare, sam.partition()))
-    return node
 
 
 def _stages(
@@ -177,14 +185,15 @@ def _baseline(variant: Variant, path: Path) -> Work:
     return encode
 
 
-def _medians(works: Sequence[Work], repeats: int) -> list[Taken]:
+def _medians(ways: Sequence[Way], repeats: int) -> list[Taken]:
     """Return what each one takes; all take turns, after one round that does not count."""
     generator = np.random.default_rng(SEED)
-    taken: list[list[Taken]] = [[] for _ in works]
+    taken: list[list[Taken]] = [[] for _ in ways]
     for turn in range(repeats + 1):
-        for index in generator.permutation(len(works)):
+        for index in generator.permutation(len(ways)):
+            ways[index].prepare()
             clock_s, processor_s = time.perf_counter(), time.process_time()
-            works[index]()
+            ways[index].work()
             if turn:
                 spent = time.perf_counter() - clock_s, time.process_time() - processor_s
                 taken[index].append(Taken(*spent))

@@ -1,9 +1,9 @@
 """Attention with decomposed relative positions, never holding all its scores at once.
 
 The reference (``add_decomposed_rel_pos`` of ``segment_anything``) writes the bias of every query
-and key three times over. Here scores are made for a few hundred queries of one head at a time,
-so that they stay in the cache, and the two small biases (one number per query and row, one per
-query and column) are added to them in place. The result differs only in rounding.
+and key three times over. Here, where there are many, scores are made for a few hundred queries of
+one head at a time, so that they stay in the cache, and the two small biases (one number per query
+and row, one per query and column) are added to them in place. The result differs only in rounding.
 """
 
 import torch
@@ -15,6 +15,9 @@ from real_runner.shards.places import Area
 
 QUERIES_AT_ONCE = 256
 """Their scores for 4096 keys are 4 MiB; of 64 to 1024 queries, 256 and 512 measured best."""
+QUERIES_FOR_ALL_SCORES = 1024
+"""Up to so many, all scores at the same time are faster: 1.8 times for 256 and 1024, on two cores
+with AVX2. For 4096 they are slower, by a seventh, and take hundreds of megabytes."""
 
 
 class Positions:
@@ -27,6 +30,8 @@ class Positions:
 
     def __init__(self, row_table: Tensor, column_table: Tensor) -> None:
         self._side = (len(row_table) + 1) // 2
+        self.square = Area(0, 0, 0, self._side, self._side)
+        """All of the square, as where keys lie."""
         self._tables = torch.cat([row_table, column_table])
 
     def offsets(self, rows: Tensor, columns: Tensor) -> Tensor:
@@ -57,10 +62,12 @@ def attend(
     """Return softmax(QKᵀ/√d + bias)V as rows of tokens with their heads side by side.
 
     ``queries``, ``keys`` and ``values`` are (heads, n, head_dim), the result (n, heads·head_dim).
-    ``areas`` say where the keys lie, together all of them; ``relative`` are the positions and the
-    queries' `Positions.offsets`, or none.
+    ``areas`` say where the keys lie, one after the other all of them; ``relative`` are the
+    positions and the queries' `Positions.offsets`, or none.
     """
     heads, count, width = queries.shape
+    if count <= QUERIES_FOR_ALL_SCORES:
+        return _attend_at_once(queries[None], keys[None], values[None], areas, relative)[0]
     result = queries.new_empty(count, heads * width)
     for head in range(heads):
         transposed = values[head].t().contiguous()
@@ -84,13 +91,29 @@ def attend_in_windows(
     ``queries`` is (windows, heads, n, head_dim), ``keys`` and ``values`` have all tokens of the
     square, and the result is (windows, n, heads·head_dim).
     """
+    square = () if relative is None else (relative[0].square,)
+    return _attend_at_once(queries, keys, values, square, relative)
+
+
+def _attend_at_once(
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    areas: tuple[Area, ...],
+    relative: tuple[Positions, Tensor] | None,
+) -> Tensor:
+    """Return (windows, n, heads·head_dim) from all biases at the same time.
+
+    Of arrays without windows torch would make all scores, too, at three quarters of the speed.
+    """
     mask = None
     if relative is not None:
         positions, offsets = relative
         rows, columns = positions.biases(queries, offsets)
-        mask = (rows[..., :, None] + columns[..., None, :]).flatten(-2)
+        parts = [rows[..., area.rows, None] + columns[..., None, area.columns] for area in areas]
+        mask = torch.cat([part.flatten(-2) for part in parts], dim=-1)
     attended = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
-    return attended.transpose(1, 2).flatten(-2)
+    return attended.transpose(-3, -2).flatten(-2)
 
 
 def _add(scores: Tensor, biases: tuple[Tensor, Tensor], areas: tuple[Area, ...]) -> None:
@@ -99,5 +122,5 @@ def _add(scores: Tensor, biases: tuple[Tensor, Tensor], areas: tuple[Area, ...])
     for area in areas:
         part = scores[:, area.start : area.start + area.tokens]
         part = part.unflatten(1, (area.height, area.width))
-        part += rows[:, area.top : area.top + area.height, None]
-        part += columns[:, None, area.left : area.left + area.width]
+        part += rows[:, area.rows, None]
+        part += columns[:, None, area.columns]

@@ -9,6 +9,8 @@ pad token's key and value are those of the bias, in every block anew. Carrying a
 block to block, or leaving it out, gives other results in windows at the border.
 """
 
+from collections.abc import Iterable
+from itertools import starmap
 from typing import Any
 
 import torch
@@ -41,11 +43,10 @@ class Block:
     def project(self, tokens: Tensor) -> Tensor:
         """Return queries, keys and values of tokens side by side: (n, 3·dim)."""
         layer = self._module.attn.qkv
-        result = tokens.new_empty(len(tokens), 3 * tokens.shape[1])
-        for some in _slices(len(tokens)):
-            normal = self._module.norm1(tokens[some])
-            result[some] = product(normal, layer.weight, layer.bias)
-        return result
+        return _joined(
+            product(self._module.norm1(some), layer.weight, layer.bias)
+            for some in tokens.split(TOKENS_AT_ONCE)
+        )
 
     def attend(
         self, qkv: Tensor, areas: tuple[Area, ...], coordinates: tuple[Tensor, Tensor]
@@ -62,22 +63,22 @@ class Block:
 
     def finish(self, tokens: Tensor, attended: Tensor) -> Tensor:
         """Return the block's result from its input and what attention gathered, both (n, dim)."""
+        each = (attended.split(TOKENS_AT_ONCE), tokens.split(TOKENS_AT_ONCE))
+        return _joined(starmap(self._finish_some, zip(*each, strict=True)))
+
+    def _finish_some(self, attended: Tensor, tokens: Tensor) -> Tensor:
         projection, mlp = self._module.attn.proj, self._module.mlp
-        result = torch.empty_like(tokens)
-        for some in _slices(len(tokens)):
-            middle = product_plus(attended[some], projection.weight, projection.bias, tokens[some])
-            hidden = product_gelu(self._module.norm2(middle), mlp.lin1.weight, mlp.lin1.bias)
-            result[some] = product_plus(hidden, mlp.lin2.weight, mlp.lin2.bias, middle)
-        return result
+        middle = product_plus(attended, projection.weight, projection.bias, tokens)
+        hidden = product_gelu(self._module.norm2(middle), mlp.lin1.weight, mlp.lin1.bias)
+        return product_plus(hidden, mlp.lin2.weight, mlp.lin2.bias, middle)
 
     def windowed(self, tokens: Tensor, runs: tuple[Run, ...]) -> Tensor:
         """Return the block's result, attention staying inside the windows that ``runs`` lists."""
-        result = torch.empty_like(tokens)
-        for run in runs:
-            some = slice(run.start, run.start + run.tokens)
-            attended = self._attend_in_windows(self.project(tokens[some]), run)
-            result[some] = self.finish(tokens[some], attended)
-        return result
+        parts = tokens.split([run.tokens for run in runs])
+        return _joined(
+            self.finish(some, self._attend_in_windows(self.project(some), run))
+            for some, run in zip(parts, runs, strict=True)
+        )
 
     def _attend_in_windows(self, qkv: Tensor, run: Run) -> Tensor:
         """Return what the tokens of equal windows gather: (n, 3·dim) to (n, dim)."""
@@ -107,5 +108,7 @@ class Block:
         return padded
 
 
-def _slices(count: int) -> list[slice]:
-    return [slice(start, start + TOKENS_AT_ONCE) for start in range(0, count, TOKENS_AT_ONCE)]
+def _joined(parts: Iterable[Tensor]) -> Tensor:
+    """Return parts of tokens, one below the other; a lone one as it is."""
+    first, *others = parts
+    return torch.cat([first, *others]) if others else first

@@ -69,8 +69,10 @@ class Encoder:
             return self._blocks[block].attend(qkv, areas, self._coordinates(shard))
         to_grid, to_windows = (self._there(index) for index in places.grid_order(self._layout))
         coordinates = _grid_coordinates(self.variant.grid_tokens, qkv.device)
-        attended = self._blocks[block].attend(qkv[to_grid], self._areas_of_grid, coordinates)
-        return attended[to_windows]
+        attended = self._blocks[block].attend(
+            qkv.index_select(0, to_grid), self._areas_of_grid, coordinates
+        )
+        return attended.index_select(0, to_windows)
 
     def finish(self, tokens: Tensor, attended: Tensor, block: int) -> Tensor:
         """Return a block's result from its input and what attention gathered, both (n, dim)."""
@@ -86,14 +88,15 @@ class Encoder:
         result = torch.empty_like(narrow)
         for start in range(0, len(narrow), TOKENS_AT_ONCE):
             some = slice(start, start + TOKENS_AT_ONCE)
-            result[some] = product(bordered[around[some]].flatten(1), self._around)
+            near = bordered.index_select(0, around[some].flatten())
+            result[some] = product(near.view(-1, self._around.shape[1]), self._around)
         return _norm(result, last_norm)
 
     def on_grid(self, embedding: Tensor) -> Tensor:
         """Return the whole image's embedding as the decoder reads it, (1, channels, grid, grid)."""
         to_grid = self._there(places.grid_order(self._layout)[0])
         grid = self.variant.grid_tokens
-        return embedding[to_grid].t().reshape(1, -1, grid, grid)
+        return embedding.index_select(0, to_grid).t().reshape(1, -1, grid, grid)
 
     def _coordinates(self, shard: Shard) -> tuple[Tensor, Tensor]:
         rows, columns = places.coordinates(self._layout, shard)

@@ -100,12 +100,14 @@ def _patches(sam: Sam, colours: Bytes, corner_px: tuple[int, int], dtype: npt.DT
     side = sam.variant.patch_px
     content = content_px(sam.image, sam.variant.image_px)
     seen = tuple(max(0, end - start) for end, start in zip(content, corner_px, strict=True))
-    normal = np.zeros(colours.shape, dtype=dtype)
-    part = normal[: seen[0], : seen[1]]
-    np.subtract(colours[: seen[0], : seen[1]], MEAN.astype(dtype), out=part, dtype=dtype)
-    part /= DEVIATION.astype(dtype)
     rows, columns = colours.shape[0] // side, colours.shape[1] // side
-    grid = normal.reshape(rows, side, columns, side, 3).transpose(0, 2, 4, 1, 3)
+    planes = np.ascontiguousarray(colours.transpose(2, 0, 1))  # else loops are three numbers long
+    normal = np.zeros(planes.shape, dtype=dtype)
+    part = normal[:, : seen[0], : seen[1]]
+    mean, deviation = (each.astype(dtype)[:, None, None] for each in (MEAN, DEVIATION))
+    np.subtract(planes[:, : seen[0], : seen[1]], mean, out=part, dtype=dtype)
+    part /= deviation
+    grid = normal.reshape(3, rows, side, columns, side).transpose(1, 3, 0, 2, 4)
     return grid.reshape(rows * columns, -1)
 
 

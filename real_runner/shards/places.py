@@ -37,6 +37,16 @@ class Area:
         """Rows of the matrix."""
         return self.height * self.width
 
+    @property
+    def rows(self) -> slice:
+        """Its rows of the grid."""
+        return slice(self.top, self.top + self.height)
+
+    @property
+    def columns(self) -> slice:
+        """Its columns of the grid."""
+        return slice(self.left, self.left + self.width)
+
 
 @dataclass(frozen=True, slots=True)
 class Run:

@@ -249,7 +249,7 @@ def _embedded(kit: Kit, encoder: Encoder, board: Board, stage: Stage) -> Tensor:
     dtype = "float64" if number == torch.float64 else "float32"
     if square is not None and shard == kit.sam.whole:
         in_grid = torch.from_numpy(pixels.patches_of_square(kit.sam, square, dtype))
-        patches = in_grid[torch.from_numpy(grid_order(kit.sam.variant)[1])]
+        patches = in_grid.index_select(0, torch.from_numpy(grid_order(kit.sam.variant)[1]))
     else:
         known = windows(kit.sam.variant)
         tiles = board.tiles if square is None else pixels.cut(kit.sam, square, shard)

@@ -36,7 +36,7 @@ def _common(limits: Limits) -> Options:
         ("grpc.max_receive_message_length", limits.message_bytes),
         ("grpc.max_send_message_length", limits.message_bytes),
         ("grpc.optimization_target", "throughput"),
-        ("grpc.http2.max_frame_size", min(limits.chunk_bytes, (1 << 24) - 1)),
+        ("grpc.http2.max_frame_size", min(limits.message_bytes, (1 << 24) - 1)),  # chunk and lead
         ("grpc.keepalive_time_ms", keepalive_ms),
         ("grpc.keepalive_timeout_ms", keepalive_ms),
         ("grpc.keepalive_permit_without_calls", 1),
