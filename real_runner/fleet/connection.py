@@ -19,6 +19,11 @@ CLOSING_TIMEOUT_S = 2.0
 REACH_TIMEOUT_S = 10.0
 RETRY_S = 0.05
 _SAME_CLOCK_NS = 0
+_STRANGE = control.Report(
+    failed=control.Failed(
+        reason="it speaks another version of the protocol; install the same Tessera on both"
+    )
+)
 
 
 class Connection:
@@ -55,19 +60,20 @@ class Connection:
         call = self.channel.stream_stream(
             METHOD,
             request_serializer=control.Command.SerializeToString,
-            response_deserializer=control.Report.FromString,
+            response_deserializer=control.Reports.FromString,
         )()
         self.send(setup=setup)
         self._writing = asyncio.create_task(self._write(call))
-        reports = aiter(call)
+        messages = aiter(call)
         try:
-            first = await asyncio.wait_for(anext(reports), timeout_s)
+            said = await asyncio.wait_for(anext(messages), timeout_s)
         except TimeoutError:
             call.cancel()
             raise RealRunError(f"node {self.node!r}: no answer within {timeout_s:g} s") from None
         except (grpc.aio.AioRpcError, StopAsyncIteration) as error:
             raise RealRunError(f"node {self.node!r}: {_why(error)}") from error
-        self._listening = asyncio.create_task(self._listen(reports))
+        self._listening = asyncio.create_task(self._listen(messages))
+        first = next(iter(said.reports), _STRANGE)
         if first.WhichOneof("what") != "ready":
             self._closing = True
             raise RealRunError(f"node {self.node!r}: {first.failed.reason}")
@@ -112,18 +118,19 @@ class Connection:
                 await call.write(command)
             await call.done_writing()
 
-    async def _listen(self, reports: AsyncIterator[Any]) -> None:
+    async def _listen(self, messages: AsyncIterator[Any]) -> None:
         reason = "its stream ended"
         try:
-            async for report in reports:
+            async for message in messages:
                 self.heard_ns = time.monotonic_ns()
-                what = report.WhichOneof("what")
-                if what == "pong":
-                    self._compare(report.pong)
-                elif what == "failed":
-                    reason = report.failed.reason
-                else:
-                    self._heard(self.node, report)
+                for report in message.reports:
+                    what = report.WhichOneof("what")
+                    if what == "pong":
+                        self._compare(report.pong)
+                    elif what == "failed":
+                        reason = report.failed.reason
+                    else:
+                        self._heard(self.node, report)
         except grpc.aio.AioRpcError as error:
             reason = _why(error)
         for waiting in self._awaited.values():

@@ -35,6 +35,10 @@ class Ledger(Generic[Waiting]):
         """Whether a job was closed, not too long ago."""
         return job in self._over
 
+    def is_awaited(self, job: int, step: Step) -> bool:
+        """Whether anything here waits for a step."""
+        return step in self._entries.get(job, {})
+
     def note(self, job: int, step: Step) -> list[Waiting]:
         """Note that a step's result lies here; return what has waited for it and lacks no more.
 

@@ -32,6 +32,7 @@ from real_runner.wire.server import peer_name, serve
 from real_runner.workers.assembly import bound_threads, executor_for, versions
 from real_runner.workers.confinement import confine
 from real_runner.workers.device import Device
+from real_runner.workers.outbox import Outbox
 from real_runner.workers.together import Gatherer
 from real_runner.workers.worker import Worker
 
@@ -92,7 +93,7 @@ class _Node:
         stream = grpc.stream_stream_rpc_method_handler(
             self._work,
             request_deserializer=control.Command.FromString,
-            response_serializer=control.Report.SerializeToString,
+            response_serializer=control.Reports.SerializeToString,
         )
         ours = grpc.method_handlers_generic_handler("tessera.Control", {"Work": stream})
         return [ours, self.post.handler(), self.weights.handler()]
@@ -105,12 +106,11 @@ class _Node:
             reason = "another orchestrator is here"
             await _turn_away(commands, context, grpc.StatusCode.UNAVAILABLE, reason)
         self._busy = True
-        reports: asyncio.Queue[Any] = asyncio.Queue()
-        session = _Session(self, reports)
+        session = _Session(self)
         obeying = asyncio.create_task(session.obey(commands))
         try:
-            while (report := await reports.get()) is not None:
-                yield report
+            async for reports in session.outbox.messages():
+                yield reports
         finally:
             obeying.cancel()
             with suppress(asyncio.CancelledError):
@@ -133,16 +133,12 @@ async def _turn_away(
 class _Session:
     """One orchestrator's stay: it sets the node up, commands it, and leaves."""
 
-    def __init__(self, node: _Node, reports: asyncio.Queue[Any]) -> None:
+    def __init__(self, node: _Node) -> None:
+        self.outbox = Outbox()
         self._node = node
-        self._reports = reports
         self._addresses: dict[str, str] = {}
         self._worker: Worker | None = None
         self._device: Device | None = None
-
-    def tell(self, **report: Any) -> None:
-        """Send a report."""
-        self._reports.put_nowait(control.Report(**report))
 
     async def obey(self, commands: AsyncIterator[Any]) -> None:
         """Do what is commanded until the orchestrator leaves, then end the reports."""
@@ -150,12 +146,12 @@ class _Session:
             async for command in commands:
                 await self._do(command)
         except (RealRunError, ValidationError) as error:
-            self.tell(failed=control.Failed(reason=" ".join(str(error).split())))
+            self.outbox.tell(failed=control.Failed(reason=" ".join(str(error).split())))
         except Exception as error:  # noqa: BLE001 - the next orchestrator is to find it well
             traceback.print_exc()
-            self.tell(failed=control.Failed(reason=f"{type(error).__name__}: {error}"))
+            self.outbox.tell(failed=control.Failed(reason=f"{type(error).__name__}: {error}"))
         finally:
-            self._reports.put_nowait(None)
+            self.outbox.end()
 
     async def close(self) -> None:
         """Undo what was set up."""
@@ -168,7 +164,9 @@ class _Session:
         if what == "setup":
             await self._set_up(command.setup)
         elif what == "ping":
-            self.tell(pong=control.Pong(sent_ns=command.ping.sent_ns, now_ns=time.monotonic_ns()))
+            self.outbox.tell(
+                pong=control.Pong(sent_ns=command.ping.sent_ns, now_ns=time.monotonic_ns())
+            )
         elif self._worker is None or self._device is None:
             raise RealRunError(f"command {what!r} before 'setup'")
         elif what == "tasks":
@@ -197,7 +195,9 @@ class _Session:
             worker.give(message.inputs)
         except StepError as error:
             place = control.StepId(job=message.inputs[0].job)
-            self.tell(malformed=control.Malformed(id=place, source=ORCHESTRATOR, reason=str(error)))
+            self.outbox.tell(
+                malformed=control.Malformed(id=place, source=ORCHESTRATOR, reason=str(error))
+            )
         worker.begin(message.tasks)
 
     def _meet(self, addresses: Any) -> None:
@@ -233,7 +233,7 @@ class _Session:
             executor,
             self._device,
             courier,
-            self.tell,
+            self.outbox.tell,
             limits,
             compress=setup.compress,
             gatherer=gatherer,
@@ -242,7 +242,7 @@ class _Session:
         ready = control.Ready(
             address=node.address, boot_id=_boot_id(), pid=os.getpid(), versions=versions(spec)
         )
-        self.tell(ready=ready)
+        self.outbox.tell(ready=ready)
 
 
 def _boot_id() -> str:

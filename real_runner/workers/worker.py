@@ -30,7 +30,7 @@ from real_runner.workers.together import Gatherer, Member
 from workloads.stage import Payload
 
 Tell = Callable[..., None]
-"""Sends a report, given as the one field of `control.Report` that it has."""
+"""Sends a report, given as the one field of `control.Report` that it has, ``urgent`` or not."""
 
 Key = tuple[int, int, int]
 """Job, attempt and number of a step."""
@@ -123,9 +123,12 @@ class Worker:
             put = self._executor.put
             await _aside(parcel.array.nbytes, put, parcel.job, parcel.payload, parcel.array)
         end_ns = max(end_ns, time.monotonic_ns())  # before what has waited for it is ready
-        for todo in self._ledger.note(parcel.job, (parcel.attempt, parcel.step)):
+        step = (parcel.attempt, parcel.step)
+        urgent = not self._ledger.is_awaited(parcel.job, step)
+        for todo in self._ledger.note(parcel.job, step):
             self._take_up(todo)
         self._tell(
+            urgent=urgent,
             finished=control.Finished(
                 id=_id((parcel.job, parcel.attempt, parcel.step)),
                 source=parcel.source,
@@ -133,7 +136,7 @@ class Worker:
                 start_ns=parcel.start_ns,
                 end_ns=end_ns,
                 size_bytes=parcel.size_bytes,
-            )
+            ),
         )
         await asyncio.sleep(0)  # what has waited for this begins before its receipt is written
 
@@ -253,7 +256,7 @@ class Worker:
             share=turn.share,
             **_times(turn),
         )
-        self._tell(finished=finished)
+        self._tell(urgent=not self._ledger.is_awaited(key[0], key[1:]), finished=finished)
         return self._ledger.note(key[0], key[1:])
 
     async def _transfer(self, key: Key, transfer: Any, turn: Turn) -> None:

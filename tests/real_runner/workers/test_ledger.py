@@ -19,6 +19,8 @@ def test_a_step_goes_on_once_all_that_it_awaits_is_done() -> None:
     ledger: Ledger[str] = Ledger()
     assert ledger.note(1, (0, 3)) == []
     assert not ledger.enter(1, 0, (3, 4, 5), "waits")
+    assert ledger.is_awaited(1, (0, 4))
+    assert not any(ledger.is_awaited(*step) for step in ((1, (0, 3)), (1, (1, 4)), (2, (0, 4))))
     for note in ((1, (0, 4)), (2, (0, 5)), (1, (1, 5)), (1, (0, 6)), (1, (0, 4))):
         assert not ledger.note(*note), "another job's, another attempt's or another step"
     assert ledger.note(1, (0, 5)) == ["waits"]
