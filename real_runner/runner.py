@@ -23,6 +23,7 @@ from real_runner.orchestration.prompts import Asking
 from real_runner.orchestration.run import Run
 from real_runner.orchestration.serving import refuse_what_no_worker_does
 from real_runner.orchestration.watching import watch, watch_links
+from real_runner.wakefulness import kept_awake
 from sim.runner import Scenario
 from sim.trace import Sink, Trace
 from topologies.dilation import slowed
@@ -104,6 +105,11 @@ class RealRunner:
         """What the figures of each node depend on; empty before the first run."""
         ready = self._house.fleet.ready if self._house else {}
         return {node: dict(each.versions) for node, each in sorted(ready.items())}
+
+    @property
+    def is_awake(self) -> bool:
+        """Whether this machine's processors are kept from sleeping, since the first run."""
+        return self._house is not None and self._house.awake
 
     @property
     def certificate(self) -> Certificate | None:
@@ -216,6 +222,7 @@ class _House:
     ) -> None:
         self.run: Run | None = None
         self.runs = 0
+        self.awake = False
         self.fleet: Fleet
         self.links: CertifiedLinks | None = None
         self._topology = topology
@@ -234,6 +241,7 @@ class _House:
     ) -> None:
         """Start everything."""
         folder = self._stack.enter_context(RunFolder())
+        self.awake = self._stack.enter_context(kept_awake())
         computing = any(
             self._deployment.of(node.name).executor == "torch"
             for node in self._topology.nodes
@@ -241,7 +249,7 @@ class _House:
         )
         if links != "loopback" and external is None:
             there = slowed(self._topology, self._dilation)
-            self.links = CertifiedLinks(links, folder.run, folder.path, there)
+            self.links = CertifiedLinks(links, folder.run, folder.path, there, self._dilation)
             self._stack.push_async_callback(self.links.stop)
             await self.links.open()
         emulated = self.links.emulation if self.links else None

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from experiments.cli.options import show
 from experiments.inside.means import Examiner, Finding
+from real_runner.wakefulness import DEVICE, kept_awake
 
 
 def doctor() -> None:
@@ -57,6 +58,9 @@ def _machine() -> Iterator[Finding]:
     allowed = os.geteuid() == 0 or hard > 0
     remedy = "" if allowed else "run as root, or raise rtprio in /etc/security/limits.conf"
     yield Finding("real-time priority", "allowed" if allowed else "not allowed", remedy)
+    with kept_awake() as awake:
+        remedy = "" if awake else f"run as root, on a kernel that has {DEVICE}"
+        yield Finding("processors kept awake", "allowed" if awake else "not allowed", remedy)
 
 
 _EXTRAS = {

@@ -94,11 +94,13 @@ def run(  # noqa: PLR0913, PLR0917 - an option each
             recording = Recording(runner)
             campaigns = _run(chosen.scenarios, recording, folder)
             versions, measured = runner.versions, runner.certificate
+            awake = runner.is_awake
         about = {
             "links": kind.value,
             "dilation": factor,
             "secure": not insecure,
             "workers": versions,
+            "processors_kept_awake": awake,
         }
         if measured is not None:
             about["link_certificate"] = measured.document()

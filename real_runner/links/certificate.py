@@ -2,7 +2,8 @@
 
 On every link that differs from the others, alone: the round trip, an 8 KiB message, a transfer of
 seconds, and loss where there is some. After the run: how late packets were, and whether any were
-lost where none should be. What is outside its tolerance refuses the run.
+lost where none should be. What is outside its tolerance refuses the run. Tolerances in seconds are
+of the topology's time: where everything lasts k times as long on the wall, so may they.
 """
 
 import math
@@ -34,12 +35,13 @@ from topologies.topology import Topology
 What = Literal["round trip", "message", "goodput", "loss"]
 
 SLACK_S: Final = 0.5e-3
-"""What a process may take to be woken."""
+"""What a process may take to be woken, in seconds of the topology's."""
 ROUND_TRIP_TOLERANCE: Final = 0.02
 MESSAGE_TOLERANCE: Final = 0.05
 GOODPUT_TOLERANCE: Final = 0.03
 LOSS_CONFIDENCE: Final = 0.99
 LATE_P99_S: Final = 1e-3
+"""In seconds of the topology's, too."""
 JUDGED_BITS_PER_S: Final = 1e9
 """A faster link is only required to carry so much: beyond it is this machine that is measured. That
 a run has asked for more than the machine could carry shows in its lateness and device drops."""
@@ -92,7 +94,8 @@ class Certificate:
     whether what releases packets went before ordinary processes, ``losses`` whether a seed said
     which packets were lost. The rest is of the run itself, once it is over: ``report`` is what the
     links did in it, ``device_drops`` are packets that were lost before they had reached a link,
-    ``sent`` has the channels' names, in order, each with the bytes that arrived over it.
+    ``sent`` has the channels' names, in order, each with the bytes that arrived over it. All times
+    are on the wall, where everything lasts ``dilation`` times as long as in the topology.
     """
 
     backend: str
@@ -105,6 +108,7 @@ class Certificate:
     alike: dict[str, tuple[str, ...]]
     report: Report | None = None
     device_drops: int = 0
+    dilation: float = 1.0
     sent: tuple[tuple[str, float], ...] = ()
 
     @property
@@ -112,7 +116,7 @@ class Certificate:
         """What refuses the run, a line each; nothing where all is as it should be."""
         found = [str(check) for check in self.checks if not check.holds]
         if self.report is not None:
-            found += _problems(self.report, self.device_drops)
+            found += _problems(self.report, self.device_drops, self.dilation)
             found += _bypassed(self.report, self.sent)
         return tuple(found)
 
@@ -130,8 +134,11 @@ class Certificate:
         return {**asdict(self), "problems": list(self.problems)}
 
 
-def measure(emulation: Backend) -> Certificate:
-    """Measure the links of an emulation in which nothing else moves; takes seconds per link."""
+def measure(emulation: Backend, dilation: float = 1.0) -> Certificate:
+    """Measure the links of an emulation in which nothing else moves; takes seconds per link.
+
+    They are ``dilation`` times as slow as those that they stand for.
+    """
     topology = emulation.network.topology
     checks: list[Check] = []
     alike: dict[str, tuple[str, ...]] = {}
@@ -139,7 +146,7 @@ def measure(emulation: Backend) -> Certificate:
         alike[first.name] = tuple(other.name for other in others)
         index = 2 * topology.links.index(first)
         forth, back = topology.channels[index : index + 2]
-        checks += _checks(emulation, first, forth, back)
+        checks += _checks(emulation, first, forth, back, SLACK_S * dilation)
     nodes = emulation.network.nodes
     used = [emulation.network.congestion(a, b) for a in nodes for b in nodes if a != b]
     return Certificate(
@@ -151,6 +158,7 @@ def measure(emulation: Backend) -> Certificate:
         losses=emulation.losses,
         checks=tuple(checks),
         alike=alike,
+        dilation=dilation,
     )
 
 
@@ -160,11 +168,12 @@ def device_drops(emulation: Backend) -> int:
     return sum(in_namespace(emulation.namespace(name), dropped_by_device) for name in names)
 
 
-def _problems(report: Report, drops: int) -> Iterator[str]:
-    if report.late_p99_s is not None and report.late_p99_s > LATE_P99_S:
+def _problems(report: Report, drops: int, dilation: float) -> Iterator[str]:
+    most_s = LATE_P99_S * dilation
+    if report.late_p99_s is not None and report.late_p99_s > most_s:
         yield (
             f"packets were late by {report.late_p99_s * 1e3:.3g} ms (p99), more than "
-            f"{LATE_P99_S * 1e3:g} ms"
+            f"{most_s * 1e3:g} ms"
         )
     if report.refused_packets:
         yield f"{report.refused_packets} packets were not taken by their node's kernel"
@@ -198,14 +207,16 @@ def _distinct(topology: Topology) -> list[list[Link]]:
     return list(groups.values())
 
 
-def _checks(emulation: Backend, link: Link, forth: Channel, back: Channel) -> Iterator[Check]:
+def _checks(
+    emulation: Backend, link: Link, forth: Channel, back: Channel, slack_s: float
+) -> Iterator[Check]:
     directions = [forth]
     if forth.rate_bits_per_s != back.rate_bits_per_s:
         directions.append(back)
-    yield _settled(partial(_round_trip, emulation, link, forth, back))
+    yield _settled(partial(_round_trip, emulation, link, forth, back, slack_s))
     for channel in directions:
         if link.loss == 0:
-            yield _settled(partial(_message, emulation, link, channel))
+            yield _settled(partial(_message, emulation, link, channel, slack_s))
             yield _settled(partial(_goodput, emulation, link, channel))
         else:
             yield _settled(partial(_loss, emulation, link, channel))
@@ -225,7 +236,9 @@ def _settled(measure_once: Callable[[], Check]) -> Check:
     return check
 
 
-def _round_trip(emulation: Backend, link: Link, forth: Channel, back: Channel) -> Check:
+def _round_trip(
+    emulation: Backend, link: Link, forth: Channel, back: Channel, slack_s: float
+) -> Check:
     frame_bytes = ECHO_BYTES + 28 + FRAMING_BYTES
     expected_s = sum(c.delay_s + 8 * frame_bytes / c.rate_bits_per_s for c in (forth, back))
     with datagrams(*_ends(emulation, forth)) as (ours, theirs):
@@ -233,17 +246,19 @@ def _round_trip(emulation: Backend, link: Link, forth: Channel, back: Channel) -
     measured_s = _middle(found, link)
     # The sum of two even draws has a variance of two thirds of their reach squared.
     chance_s = _CHANCE * link.jitter_s * math.sqrt(2 / 3 / _ECHOES)
-    return _near(forth, "round trip", expected_s, measured_s, ROUND_TRIP_TOLERANCE, chance_s)
+    slack_s = max(ROUND_TRIP_TOLERANCE * expected_s, slack_s) + chance_s
+    return _near(forth, "round trip", expected_s, measured_s, slack_s)
 
 
-def _message(emulation: Backend, link: Link, channel: Channel) -> Check:
+def _message(emulation: Backend, link: Link, channel: Channel, slack_s: float) -> Check:
     """Send it as datagrams at once: TCP, depending on its congestion control, would pace it."""
     overhead = math.ceil(MESSAGE_BYTES / DATAGRAM_BYTES) * (FRAME_BYTES - DATAGRAM_BYTES)
     expected_s = channel.delay_s + 8 * (MESSAGE_BYTES + overhead) / channel.rate_bits_per_s
     with datagrams(*_ends(emulation, channel)) as (ours, theirs):
         found = messages_s(ours, theirs, _MESSAGES, MESSAGE_BYTES, 2 * expected_s + _REST_S)
     measured_s = _middle(found, link)
-    return _near(channel, "message", expected_s, measured_s, MESSAGE_TOLERANCE, link.jitter_s)
+    slack_s = max(MESSAGE_TOLERANCE * expected_s, slack_s) + link.jitter_s
+    return _near(channel, "message", expected_s, measured_s, slack_s)
 
 
 def _goodput(emulation: Backend, link: Link, channel: Channel) -> Check:
@@ -282,20 +297,9 @@ def _middle(found_s: list[float], link: Link) -> float:
     return fmean(found_s) if link.jitter_s else median(found_s)
 
 
-def _near(
-    channel: Channel, what: What, expected_s: float, found_s: float, part: float, chance_s: float
-) -> Check:
-    """Return a check that allows for a part of what is expected, and for chance besides."""
-    slack_s = max(part * expected_s, SLACK_S) + chance_s
-    return Check(
-        channel.name,
-        what,
-        "s",
-        expected_s,
-        found_s,
-        max(0.0, expected_s - slack_s),
-        expected_s + slack_s,
-    )
+def _near(channel: Channel, what: What, expected_s: float, found_s: float, slack_s: float) -> Check:
+    least_s, most_s = max(0.0, expected_s - slack_s), expected_s + slack_s
+    return Check(channel.name, what, "s", expected_s, found_s, least_s, most_s)
 
 
 def _ends(emulation: Backend, channel: Channel) -> tuple[str, str, str]:

@@ -13,11 +13,15 @@ from topologies.topology import Topology
 class CertifiedLinks:
     """The emulated links of workers that outlive a run; ``folder`` is theirs.
 
+    ``topology`` is as it is emulated, ``dilation`` times as slow as the one that it stands for.
     Between runs links are as the topology says at rest: no schedule, no fault.
     """
 
-    def __init__(self, kind: Emulated, run: str, folder: Path, topology: Topology) -> None:
+    def __init__(
+        self, kind: Emulated, run: str, folder: Path, topology: Topology, dilation: float
+    ) -> None:
         self.emulation = emulated_links(kind, run, folder, topology)
+        self._dilation = dilation
         self.certificate: Certificate
         """Of the last run, or of the links alone before the first."""
         self._drops = 0
@@ -29,7 +33,7 @@ class CertifiedLinks:
         they are not what the topology says.
         """
         await self.emulation.start()
-        self.certificate = await asyncio.to_thread(measure, self.emulation)
+        self.certificate = await asyncio.to_thread(measure, self.emulation, self._dilation)
         self.certificate.require()
 
     async def begin(self, seed: int) -> None:

@@ -13,7 +13,7 @@ import resource
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +21,7 @@ from typing import Any, Final
 from real_runner.errors import RealRunError
 from real_runner.links.backend import Counted, Report
 from real_runner.links.network import Network
+from real_runner.wakefulness import kept_awake
 
 ANSWER_TIMEOUT_S: Final = 10.0
 START_TIMEOUT_S: Final = 20.0
@@ -46,6 +47,7 @@ class Emulation:
     """The emulated links of one run, by a process that ``prepare`` says; ``folder`` is the run's.
 
     Namespaces and devices have no names: the kernel removes them with the last process in them.
+    Processors are kept awake meanwhile, where that is allowed, lest packets be late.
     """
 
     def __init__(
@@ -59,9 +61,11 @@ class Emulation:
         self._process: asyncio.subprocess.Process | None = None
         self._namespaces: dict[str, str] = {}
         self._ready = _Ready()
+        self._wakefulness = ExitStack()
 
     async def start(self) -> None:
         """Start the link process; `RealRunError` where this machine cannot emulate links."""
+        self._wakefulness.enter_context(kept_awake())
         module, *arguments = await asyncio.to_thread(self._prepare, self.network, self._folder)
         _allow_descriptors(PER_NODE * len(self.network.nodes))
         command = ("-m", module, f"--run={self._run}", str(self._folder), *arguments)
@@ -146,6 +150,7 @@ class Emulation:
 
     async def stop(self) -> None:
         """End the link process, and with it the devices."""
+        self._wakefulness.close()
         if self._process is None:
             return
         with suppress(ProcessLookupError):

@@ -13,6 +13,7 @@ from typing import Final
 from experiments.inside.uml.kernel import find_kernel
 from experiments.inside.uml.orders import Orders
 from real_runner.errors import RealRunError
+from real_runner.wakefulness import kept_awake
 
 LEAST_BYTES: Final = 2 << 30
 """What a guest gets where this machine has it: enough for PyTorch in a few processes."""
@@ -32,7 +33,7 @@ def run_in_guest(
     ``environment`` is this process's. Raises `RealRunError` where there can be no guest.
     """
     orders = _orders(command, memory_bytes, os.environ if environment is None else environment)
-    with subprocess.Popen(
+    with kept_awake(), subprocess.Popen(
         [sys.executable, "-P", "-m", "experiments.inside.uml.keeper"],
         stdin=subprocess.PIPE, text=True, start_new_session=True,
         env={**os.environ, "PYTHONPATH": orders.paths},

@@ -70,6 +70,25 @@ def test_a_run_on_time_that_lost_nothing_is_no_problem() -> None:
     assert plain(report=CALM, sent=(("a->b", 1400.0),)).problems == ()
 
 
+def test_what_is_dilated_may_be_late_by_as_much_of_the_time_that_it_stands_for() -> None:
+    late = replace(CALM, late_p99_s=3.9e-3)
+    assert plain(report=late, dilation=4.0).problems == ()
+    assert "more than 3 ms" in plain(report=late, dilation=3.0).problems[0]
+
+
+def test_checks_of_dilated_links_allow_for_wakings_of_the_time_that_they_stand_for(
+    emulated: Emulated[Any],
+) -> None:
+    topology = world(Link("a", "b", 20e6, 0.001))
+    plain, dilated = (
+        emulated(topology, lambda ends, k=k: asyncio.to_thread(measure, ends.emulation, k))
+        for k in (1.0, 4.0)
+    )
+    for narrow, wide in zip(plain.checks, dilated.checks, strict=True):
+        times = 1 if narrow.what == "goodput" else 4
+        assert wide.most - wide.expected == pytest.approx(times * (narrow.most - narrow.expected))
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [

@@ -1,0 +1,43 @@
+"""Processors are kept awake for as long as it is wanted, where that can be had at all."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from real_runner.wakefulness import DEVICE, kept_awake
+
+
+def test_a_latency_of_nothing_is_asked_for_and_held_until_the_end(tmp_path: Path) -> None:
+    device = tmp_path / "latency"
+    device.touch()
+    with kept_awake(device) as awake:
+        assert awake
+        assert device.read_bytes() == bytes(4)
+        assert device in opened()
+    assert device not in opened()
+
+
+def test_where_it_cannot_be_had_nothing_is_held(tmp_path: Path) -> None:
+    with kept_awake(tmp_path / "none") as awake:
+        assert not awake
+
+
+def test_this_machine_s_own_is_held_by_root() -> None:
+    if not os.access(DEVICE, os.W_OK):
+        pytest.skip(f"{DEVICE} is not there, or not for this user: run the tests as root")
+    with kept_awake() as awake:
+        assert awake
+        assert DEVICE in opened()
+    assert DEVICE not in opened()
+
+
+def opened() -> set[Path]:
+    """Return what this process has open."""
+    found = set()
+    for each in Path("/proc/self/fd").iterdir():
+        try:
+            found.add(each.readlink())
+        except FileNotFoundError:  # the listing's own
+            continue
+    return found
