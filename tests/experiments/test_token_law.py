@@ -1,4 +1,4 @@
-"""A split Llama over 85 ms: by the law, simulated, emulated; how fast is for the script to say."""
+"""A split Llama over 85 ms writes as fast as the law and the simulator say."""
 
 import pytest
 
@@ -10,22 +10,28 @@ from real_runner.errors import RunRefusedError
 from tests.emulating import why_not
 
 
+TOKENS, DILATION = 16, 6.0
+
+
 def undisturbed() -> list[Row]:
     """Run again what was refused: a machine that was busy says nothing about a text."""
-    for _ in range(2):
+    for _ in range(3):
         try:
-            return list(measured(16))
+            return list(measured(TOKENS, DILATION))
         except RunRefusedError:
             continue
     pytest.skip("this machine is too busy for emulated links now: run it again")
 
 
 @pytest.mark.long
-def test_guesses_bring_more_than_one_token_a_round_trip_and_so_more_a_second() -> None:
+def test_a_token_takes_a_round_trip_and_guesses_that_hold_come_for_nothing() -> None:
     if reason := why_not():
         pytest.skip(reason)
     plain, guessed = undisturbed()
     assert plain.yielded == 1.0
     assert plain.simulated == pytest.approx(plain.law, rel=0.02)
+    assert plain.emulated >= 0.95 * plain.law
     assert guessed.yielded > 1.8
     assert guessed.emulated > 1.5 * plain.emulated
+    for row in (plain, guessed):
+        assert row.simulated == pytest.approx(row.emulated, rel=0.05)
