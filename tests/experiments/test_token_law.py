@@ -9,7 +9,6 @@ from experiments.token_law import Row, measured
 from real_runner.errors import RunRefusedError
 from tests.emulating import why_not
 
-
 TOKENS, DILATION = 16, 6.0
 
 
