@@ -62,8 +62,8 @@ def test_logits_are_those_of_the_unsplit_model_in_decoding_too(model, weights, u
         whole = parts.edge._layers.run(rows, (4,), [Segment(segment, len(rows))])
         logits = parts.edge._layers.logits(whole)
         wanted = unsplit(torch.tensor([text[:-1]])).logits[0]
-    assert (logits - wanted).abs().max() < 1e-4 * wanted.abs().max()
-    assert (logits - wanted).abs().max() < 5e-5
+    assert wanted.abs().max() > 1
+    assert (logits - wanted).abs().max() < 1e-5
 
 
 @pytest.mark.parametrize("cut", [(1, 4), (2, 3), (1, 2), (1, 2, 3, 4)])
