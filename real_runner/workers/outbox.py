@@ -6,12 +6,15 @@ goes on without it. So what nobody waits for is kept until something urgent foll
 
 import asyncio
 from collections.abc import AsyncIterator
+from itertools import accumulate
 from typing import Any
 
 from real_runner.control.messages import control
 
 LONGEST_S = 0.01
 """How long what is not urgent may be kept: the orchestrator's view of the world is as old."""
+LARGEST_BYTES = 1 << 20
+"""Beyond this a message holds one report only, whatever its size."""
 
 
 class Outbox:
@@ -45,6 +48,12 @@ class Outbox:
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
-            if self._kept:
-                kept, self._kept = self._kept, []
+            while self._kept:
+                count = self._fitting()
+                kept, self._kept = self._kept[:count], self._kept[count:]
                 yield control.Reports(reports=kept)
+
+    def _fitting(self) -> int:
+        """Return how many reports go into the next message: answers are long."""
+        sizes_bytes = accumulate(report.ByteSize() for report in self._kept)
+        return max(1, sum(size_bytes <= LARGEST_BYTES for size_bytes in sizes_bytes))

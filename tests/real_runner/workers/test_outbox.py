@@ -55,3 +55,14 @@ def test_nothing_is_lost_at_the_end():
         return await told(outbox)
 
     assert asyncio.run(play()) == [[1]]
+
+
+def test_long_reports_do_not_add_up_to_a_message_that_nobody_takes():
+    async def play() -> list[int]:
+        outbox = Outbox()
+        for _ in range(3):
+            outbox.tell(answer=control.Answer(content=bytes(1 << 20)))
+        outbox.end()
+        return [len(message.reports) async for message in outbox.messages()]
+
+    assert asyncio.run(play()) == [1, 1, 1]
