@@ -5,7 +5,7 @@ goes on without it. So what nobody waits for is kept until something urgent foll
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from itertools import accumulate
 from typing import Any
 
@@ -55,5 +55,5 @@ class Outbox:
 
     def _fitting(self) -> int:
         """Return how many reports go into the next message: answers are long."""
-        sizes_bytes = accumulate(report.ByteSize() for report in self._kept)
+        sizes_bytes: Iterator[int] = accumulate(report.ByteSize() for report in self._kept)
         return max(1, sum(size_bytes <= LARGEST_BYTES for size_bytes in sizes_bytes))
