@@ -7,7 +7,7 @@ it took 3 ms (99th percentile) on a busy host, and 0.3 ms while it was kept from
 import os
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -24,13 +24,12 @@ def kept_awake(device: Path = DEVICE) -> Iterator[bool]:
     It takes a kernel that manages power, and commonly root. Whoever ends, by SIGKILL even, lets
     them sleep again.
     """
-    try:
-        held = os.open(device, os.O_WRONLY)
-    except OSError:
-        yield False
-        return
-    try:
-        os.write(held, struct.pack("=i", 0))
-        yield True
-    finally:
-        os.close(held)
+    with ExitStack() as stack:
+        try:
+            held = os.open(device, os.O_WRONLY)
+            stack.callback(os.close, held)
+            os.write(held, struct.pack("=i", 0))
+        except OSError:
+            yield False
+        else:
+            yield True

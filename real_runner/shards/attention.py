@@ -15,8 +15,8 @@ from real_runner.shards.places import Area
 
 QUERIES_AT_ONCE = 256
 """Their scores for 4096 keys are 4 MiB; of 64 to 1024 queries, 256 and 512 measured best."""
-QUERIES_FOR_ALL_SCORES = 1024
-"""Up to so many, all scores at the same time are faster: 1.8 times for 256 and 1024, on two cores
+QUERIES_FOR_ALL_BIASES = 1024
+"""Up to so many, all biases at the same time are faster: 1.8 times for 256 and 1024, on two cores
 with AVX2. For 4096 they are slower, by a seventh, and take hundreds of megabytes."""
 
 
@@ -66,7 +66,7 @@ def attend(
     positions and the queries' `Positions.offsets`, or none.
     """
     heads, count, width = queries.shape
-    if count <= QUERIES_FOR_ALL_SCORES:
+    if count <= QUERIES_FOR_ALL_BIASES:
         return _attend_at_once(queries[None], keys[None], values[None], areas, relative)[0]
     result = queries.new_empty(count, heads * width)
     for head in range(heads):
@@ -104,7 +104,7 @@ def _attend_at_once(
 ) -> Tensor:
     """Return (windows, n, heads·head_dim) from all biases at the same time.
 
-    Of arrays without windows torch would make all scores, too, at three quarters of the speed.
+    All scores are made, too, by torch where arrays have no windows, and more slowly.
     """
     mask = None
     if relative is not None:

@@ -130,7 +130,7 @@ class Worker:
         self._tell(
             urgent=urgent,
             finished=control.Finished(
-                id=_id((parcel.job, parcel.attempt, parcel.step)),
+                id=_id((parcel.job, *step)),
                 source=parcel.source,
                 queued_ns=parcel.queued_ns,
                 start_ns=parcel.start_ns,

@@ -9,7 +9,7 @@ from experiments.token_law import Row, measured
 from real_runner.errors import RunRefusedError
 from tests.emulating import why_not
 
-TOKENS, DILATION = 16, 6.0
+TOKENS, DILATION = 32, 6.0
 
 
 def undisturbed() -> list[Row]:
@@ -19,7 +19,7 @@ def undisturbed() -> list[Row]:
             return list(measured(TOKENS, DILATION))
         except RunRefusedError:
             continue
-    pytest.skip("this machine is too busy for emulated links now: run it again")
+    return list(measured(TOKENS, DILATION))
 
 
 @pytest.mark.long
@@ -31,6 +31,6 @@ def test_a_token_takes_a_round_trip_and_guesses_that_hold_come_for_nothing() -> 
     assert plain.simulated == pytest.approx(plain.law, rel=0.02)
     assert plain.emulated >= 0.95 * plain.law
     assert guessed.yielded > 1.8
-    assert guessed.emulated > 1.5 * plain.emulated
+    assert guessed.emulated >= 1.8 * plain.emulated
     for row in (plain, guessed):
         assert row.simulated == pytest.approx(row.emulated, rel=0.05)

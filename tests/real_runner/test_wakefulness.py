@@ -18,9 +18,11 @@ def test_a_latency_of_nothing_is_asked_for_and_held_until_the_end(tmp_path: Path
     assert device not in opened()
 
 
-def test_where_it_cannot_be_had_nothing_is_held(tmp_path: Path) -> None:
-    with kept_awake(tmp_path / "none") as awake:
+@pytest.mark.parametrize("device", [Path("/dev/none"), Path("/dev/full")])
+def test_where_it_cannot_be_had_nothing_is_held(device: Path) -> None:
+    with kept_awake(device) as awake:
         assert not awake
+    assert device not in opened()
 
 
 def test_this_machine_s_own_is_held_by_root() -> None:
@@ -34,10 +36,5 @@ def test_this_machine_s_own_is_held_by_root() -> None:
 
 def opened() -> set[Path]:
     """Return what this process has open."""
-    found = set()
-    for each in Path("/proc/self/fd").iterdir():
-        try:
-            found.add(each.readlink())
-        except FileNotFoundError:  # the listing's own
-            continue
-    return found
+    every = list(Path("/proc/self/fd").iterdir())  # one of which was the listing's own
+    return {each.readlink() for each in every if each.is_symlink()}
