@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from real_runner.links.certificate import Certificate, device_drops, measure
+from real_runner.links.certificate import Certificate
 from real_runner.links.kinds import Emulated, emulated_links
+from real_runner.links.measuring import device_drops, measure
 from topologies.topology import Topology
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from real_runner.errors import RunRefusedError
 from real_runner.links.backend import Counted, Report
-from real_runner.links.certificate import Certificate, Check, measure
+from real_runner.links.certificate import Certificate, Check
+from real_runner.links.measuring import measure
 from tests.real_runner.links.conftest import Emulated, Ends, world
 from topologies.topology import Link, Topology
 

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from scipy.stats import binom
 
-from real_runner.links.certificate import Certificate, measure
+from real_runner.links.certificate import Certificate
 from real_runner.links.kinds import emulated_links
+from real_runner.links.measuring import measure
 from real_runner.links.netem.disciplines import has_netem
 from real_runner.links.probing import arrivals, datagrams, in_namespace, messages_s
 from sim.errors import ScenarioError
