@@ -57,7 +57,10 @@ def test_mistakes_of_a_user_come_out_of_the_guest_as_they_are() -> None:
 @pytest.mark.long
 @pytest.mark.usefixtures("needs_guests")
 def test_a_run_in_a_guest_leaves_its_results_here(slow_scenario: Path, tmp_path: Path) -> None:
-    command = tessera("run", str(slow_scenario), "--links", "netem", "--json", "--out", "results")
+    command = tessera(
+        "run", str(slow_scenario), "--links", "netem", "--dilation", "4", "--json",
+        "--out", "results",
+    )  # fmt: skip
     for _ in range(3):
         ran = run(*command, "--inside", "uml", cwd=tmp_path)
         if "refused by their certificate" not in ran.stderr:  # as a busy machine may be
