@@ -9,7 +9,7 @@ from workloads.stage import Stage
 
 control = load("real_runner/control/control.proto")
 
-VERSION = 3
+VERSION = 4
 METHOD = "/tessera.Control/Work"
 ORCHESTRATOR = "orchestrator"
 """The name in the certificate of the one who may command workers."""

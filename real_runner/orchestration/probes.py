@@ -51,14 +51,9 @@ class Probes:
         self._open = set(range(len(self._ways)))
         self._done = asyncio.get_running_loop().create_future()
         for number, (source, target) in enumerate(self._ways):
-            step = control.StepId(job=self.job, step=number)
-            transfer = control.Transfer(
-                target=target,
-                payload=payload_message(PROBE),
-                codec="fp32",
-                timeout_s=self._timeout_s,
-            )
-            tasks = control.Tasks(tasks=[control.Task(id=step, transfer=transfer)])
+            transfer = control.Transfer(target=target, payload=payload_message(PROBE), codec="fp32")
+            task = control.Task(step=number, transfer=transfer)
+            tasks = control.Tasks(job=self.job, timeout_s=self._timeout_s, tasks=[task])
             self._fleet.send(source, tasks=tasks)
         try:
             await asyncio.wait_for(self._done, 2 * self._timeout_s)

@@ -16,7 +16,7 @@ from real_runner.fleet.fleet import Fleet
 from real_runner.orchestration.answers import Answers, Listeners
 from real_runner.orchestration.books import Books
 from real_runner.orchestration.clock import Clock
-from real_runner.orchestration.flight import Flight, at_once, end_of, place_of
+from real_runner.orchestration.flight import Flight, end_of, place_of
 from real_runner.orchestration.inputs import Inputs
 from real_runner.orchestration.observer import Observer
 from real_runner.orchestration.probes import Probes
@@ -291,7 +291,7 @@ class Run:
         self._flights[flight.job, flight.attempt] = flight
         self._tickets.open(flight)
         inputs = self._inputs.of(flight.job, request, plan, progress)
-        self._steps.tell(flight, at_once(plan), inputs)
+        self._steps.tell_first(flight, inputs)
         for index in flight.walk.first():
             self._steps.begin(flight, index)
         if not plan.steps:

@@ -5,13 +5,13 @@ Here that is put in order, so that a walk sees every step end once, after those 
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from real_runner.control.messages import control
 from real_runner.fleet.fleet import Fleet
 from real_runner.orchestration.clock import Clock
-from real_runner.orchestration.flight import Flight, end_of, place_of
+from real_runner.orchestration.flight import Flight, at_once, end_of, place_of
 from real_runner.orchestration.observer import Observer
 from real_runner.orchestration.overruns import Overruns
 from real_runner.orchestration.tasks import Clerk
@@ -74,28 +74,23 @@ class Steps:
             loop = asyncio.get_running_loop()
             loop.call_soon(self._guard, self._lose, flight, index)
         elif index not in flight.told:
-            self.tell(flight, (index,))
+            self._tell(flight, index)
 
-    def tell(
-        self,
-        flight: Flight,
-        indices: Iterable[int],
-        inputs: Mapping[str, list[Any]] | None = None,
-    ) -> None:
-        """Hand out steps; with ``inputs``, those of a plan that begins.
+    def tell_first(self, flight: Flight, inputs: Mapping[str, list[Any]]) -> None:
+        """Hand out the steps of a plan that begins, and what the request brings along."""
+        flight.told.update(at_once(flight.plan))
+        messages = self._clerk.first_tasks(flight, self._clock.now_s)
+        for node, brought in inputs.items():
+            message = messages.setdefault(node, control.Tasks())
+            message.inputs.extend(brought)
+        for node in sorted(messages, key=lambda node: node not in inputs):  # where it all begins
+            self._fleet.send(node, tasks=messages[node])
 
-        Those wait by themselves for what comes before them; any other may begin now.
-        """
-        tasks: dict[str, list[Any]] = {node: [] for node in inputs or ()}
-        for index in indices:
-            step = flight.plan.steps[index]
-            flight.told.add(index)
-            awaits = () if inputs is None else step.after
-            task = self._clerk.task(flight, index, awaits, self._clock.now_s)
-            tasks.setdefault(place_of(step), []).append(task)
-        for node, each in tasks.items():
-            brought = inputs.get(node) if inputs else None
-            self._fleet.send(node, tasks=control.Tasks(inputs=brought, tasks=each))
+    def _tell(self, flight: Flight, index: int) -> None:
+        """Hand out a step that may begin now."""
+        flight.told.add(index)
+        message = self._clerk.task(flight, index, self._clock.now_s)
+        self._fleet.send(place_of(flight.plan.steps[index]), tasks=message)
 
     def withdraw(self, flight: Flight, index: int) -> None:
         """Have a step stopped, or never begun."""

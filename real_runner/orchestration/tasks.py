@@ -1,17 +1,31 @@
 """Steps of a plan as tasks for workers."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from real_runner.control.messages import control, stage_message
 from real_runner.orchestration.clock import Clock
-from real_runner.orchestration.flight import Flight
+from real_runner.orchestration.flight import Flight, at_once, place_of
 from real_runner.wire.payloads import payload_message
 from sim.cost import batched
 from sim.plan import Compute, Plan
 from sim.policy import service_s
 from sim.runner import Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A plan's steps as tasks, all but for the request that they are of.
+
+    ``alone`` is each step's, which awaits nothing; ``seconds`` what it is expected to take;
+    ``first`` what each node can be told when the plan begins.
+    """
+
+    alone: Sequence[Any]
+    seconds: Sequence[float]
+    first: Mapping[str, Any]
 
 
 class Clerk:
@@ -24,7 +38,7 @@ class Clerk:
         self._scenario = scenario
         self._clock = clock
         self._paced = paced
-        self._templates = lru_cache(maxsize=256)(self._write)
+        self._written = lru_cache(maxsize=256)(self._write)
 
     def check(self, plan: Plan) -> None:
         """Raise what is wrong with a plan on this topology, before anything of it begins.
@@ -32,31 +46,45 @@ class Clerk:
         That is `TopologyError` for a node that is not there or cannot be reached, `PlanError` for
         a computation on a node without a device.
         """
-        self._templates(plan)
+        self._written(plan)
 
     def seconds(self, plan: Plan, index: int) -> float:
         """Return how long a computation is expected to hold its device."""
-        return self._templates(plan)[index][1]
+        return self._written(plan).seconds[index]
 
-    def task(self, flight: Flight, index: int, awaits: Iterable[int], now_s: float) -> Any:
-        """Return the task for a step; no transfer may outlast the patience with its request."""
-        template, _ = self._templates(flight.plan)[index]
-        task = control.Task()
-        task.CopyFrom(template)
-        task.id.job, task.id.attempt, task.id.step = flight.job, flight.attempt, index
-        task.awaits.extend(awaits)
-        if task.HasField("transfer"):
-            left_s = flight.request.arrival_s + self._scenario.patience_s - now_s
-            task.transfer.timeout_s = self._clock.wall_s(
-                min(self._scenario.faults.timeout_s, left_s)
-            )
-        return task
+    def first_tasks(self, flight: Flight, now_s: float) -> dict[str, Any]:
+        """Return for each node what it can be told when a plan begins: `control.Tasks`.
 
-    def _write(self, plan: Plan) -> list[tuple[Any, float]]:
-        return [
-            self._compute(step) if isinstance(step, Compute) else (self._transfer(step), 0.0)
-            for step in plan.steps
-        ]
+        Each of these steps waits by itself for what comes before it.
+        """
+        first = self._written(flight.plan).first
+        return {node: self._copied(tasks, flight, now_s) for node, tasks in first.items()}
+
+    def task(self, flight: Flight, index: int, now_s: float) -> Any:
+        """Return `control.Tasks` of one step, which may begin now."""
+        alone = self._written(flight.plan).alone[index]
+        return self._copied(control.Tasks(tasks=[alone]), flight, now_s)
+
+    def _copied(self, template: Any, flight: Flight, now_s: float) -> Any:
+        """Return tasks of a request; no transfer may outlast the patience with it."""
+        tasks = control.Tasks()
+        tasks.CopyFrom(template)
+        tasks.job, tasks.attempt = flight.job, flight.attempt
+        left_s = flight.request.arrival_s + self._scenario.patience_s - now_s
+        tasks.timeout_s = self._clock.wall_s(min(self._scenario.faults.timeout_s, left_s))
+        return tasks
+
+    def _write(self, plan: Plan) -> "_Written":
+        alone, seconds = [], []
+        for index, step in enumerate(plan.steps):
+            if isinstance(step, Compute):
+                task, expected_s = self._compute(step)
+            else:
+                task, expected_s = self._transfer(step), 0.0
+            task.step = index
+            alone.append(task)
+            seconds.append(expected_s)
+        return _Written(alone, seconds, _first(plan, alone))
 
     def _compute(self, step: Compute) -> tuple[Any, float]:
         scenario = self._scenario
@@ -87,3 +115,13 @@ class Clerk:
             fresh=step.fresh,
         )
         return control.Task(transfer=transfer)
+
+
+def _first(plan: Plan, alone: Sequence[Any]) -> dict[str, Any]:
+    first: dict[str, Any] = {}
+    for index in at_once(plan):
+        step = plan.steps[index]
+        task = first.setdefault(place_of(step), control.Tasks()).tasks.add()
+        task.CopyFrom(alone[index])
+        task.awaits.extend(step.after)
+    return first

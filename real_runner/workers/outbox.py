@@ -11,7 +11,7 @@ from typing import Any
 
 from real_runner.control.messages import control
 
-LONGEST_S = 0.01
+LONGEST_S = 0.05
 """How long what is not urgent may be kept: the orchestrator's view of the world is as old."""
 LARGEST_BYTES = 1 << 20
 """Beyond this a message holds one report only, whatever its size."""

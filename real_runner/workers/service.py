@@ -198,7 +198,7 @@ class _Session:
             self.outbox.tell(
                 malformed=control.Malformed(id=place, source=ORCHESTRATOR, reason=str(error))
             )
-        worker.begin(message.tasks)
+        worker.begin(message)
 
     def _meet(self, addresses: Any) -> None:
         self._addresses.clear()

@@ -38,6 +38,9 @@ Key = tuple[int, int, int]
 PROBE = Payload("probe", fixed_bytes=1.0)
 """A byte that belongs to no request: it shows that a way is open, and opens the connection."""
 
+_RECEIPT_LATER_S = 0.001
+"""So long a receipt, for which nothing waits, leaves the loop to what has waited for the parcel."""
+
 _BIG_BYTES = 1 << 18
 """From here on copying is left to a thread, so that the loop stays free."""
 
@@ -49,6 +52,7 @@ class _Todo:
     key: Key
     task: Any
     turn: Turn
+    timeout_s: float
 
     @property
     def is_transfer(self) -> bool:
@@ -87,16 +91,16 @@ class Worker:
         self._turns: dict[Key, Turn] = {}
         self._steps: dict[Key, asyncio.Task[None]] = {}
 
-    def begin(self, tasks: Iterable[Any]) -> None:
-        """Take up steps; each begins when what it awaits is there."""
-        for task in tasks:
+    def begin(self, tasks: Any) -> None:
+        """Take up steps of a request; each begins when what it awaits is there."""
+        for task in tasks.tasks:
+            key = (tasks.job, tasks.attempt, task.step)
             if len(self._turns) >= self._limits.waiting_steps:
                 reason = f"this node has {len(self._turns)} steps to do, the most it takes on"
-                self._tell(lost=control.Lost(id=task.id, reason=reason))
+                self._tell(lost=control.Lost(id=_id(key), reason=reason))
                 continue
-            key = (task.id.job, task.id.attempt, task.id.step)
             self._turns[key] = turn = Turn()
-            todo = _Todo(key, task, turn)
+            todo = _Todo(key, task, turn, tasks.timeout_s)
             if self._ledger.enter(key[0], key[1], task.awaits, todo):
                 self._take_up(todo)
 
@@ -138,7 +142,7 @@ class Worker:
                 size_bytes=parcel.size_bytes,
             ),
         )
-        await asyncio.sleep(0)  # what has waited for this begins before its receipt is written
+        await asyncio.sleep(_RECEIPT_LATER_S)
 
     def refused(self, source: str, job: int, step: int, reason: str) -> None:
         """Tell that a parcel was of no use."""
@@ -197,25 +201,26 @@ class Worker:
             running.add_done_callback(lambda _: self._drop(todo.key, todo.turn))
 
     async def _follow(self, todo: _Todo) -> None:
-        """See a step through to its report, then at once a transfer that has waited for it."""
+        """See a step through to its report, then at once one that has waited for it."""
         following: _Todo | None = todo
         while following is not None:
             following = self._next_of(await self._see_through(following))
 
     def _next_of(self, todos: Iterable[_Todo]) -> _Todo | None:
-        """Take up steps but for the first transfer, which is this task's from now on.
+        """Take up steps but for one, a transfer if any, which is this task's from now on.
 
-        So nothing that the event loop has to do besides comes between a result and its sending.
+        So nothing that the event loop has to do besides comes between a result and its use.
         """
-        found, running = None, asyncio.current_task()
-        assert running is not None  # noqa: S101 - there is always one in a coroutine
-        for todo in todos:
-            if found is None and todo.is_transfer and not todo.turn.cancelled:
-                found = todo
-                todo.turn.queued_ns = time.monotonic_ns()
-                self._steps[todo.key] = running
-            else:
+        wanted = [todo for todo in todos if not todo.turn.cancelled]
+        found = min(wanted, key=lambda todo: not todo.is_transfer, default=None)
+        for todo in wanted:
+            if todo is not found:
                 self._take_up(todo)
+        if found is not None:
+            running = asyncio.current_task()
+            assert running is not None  # noqa: S101 - there is always one in a coroutine
+            found.turn.queued_ns = time.monotonic_ns()
+            self._steps[found.key] = running
         return found
 
     async def _see_through(self, todo: _Todo) -> list[_Todo]:
@@ -223,7 +228,7 @@ class Worker:
         turn, following = todo.turn, list[_Todo]()
         try:
             if todo.is_transfer:
-                await self._transfer(todo.key, todo.task.transfer, turn)
+                await self._transfer(todo)
             else:
                 following = await self._compute(todo.key, todo.task.compute, turn)
         except asyncio.CancelledError:
@@ -256,16 +261,18 @@ class Worker:
             share=turn.share,
             **_times(turn),
         )
-        self._tell(urgent=not self._ledger.is_awaited(key[0], key[1:]), finished=finished)
+        urgent = turn.made.ended or not self._ledger.is_awaited(key[0], key[1:])
+        self._tell(urgent=urgent, finished=finished)
         return self._ledger.note(key[0], key[1:])
 
-    async def _transfer(self, key: Key, transfer: Any, turn: Turn) -> None:
+    async def _transfer(self, todo: _Todo) -> None:
         """Send a parcel; that it has arrived is for its receiver to report."""
+        key, transfer, turn = todo.key, todo.task.transfer, todo.turn
         turn.start_ns = time.monotonic_ns()
         payload = payload_of(transfer.payload)
-        end_s = time.monotonic() + transfer.timeout_s
+        end_s = time.monotonic() + todo.timeout_s
         try:
-            async with asyncio.timeout(transfer.timeout_s):
+            async with asyncio.timeout(todo.timeout_s):
                 await self.gates.passing(transfer.target)
         except TimeoutError:
             raise Undelivered(transfer.target, "timeout", "the way is closed") from None

@@ -86,9 +86,9 @@ class Told:
         """Take a command."""
         for task in command["tasks"].tasks if "tasks" in command else ():
             assert place(task, node)
-            told = self.tasks.setdefault(task.id.attempt, {})
-            assert task.id.step not in told, "told twice"
-            told[task.id.step] = task
+            told = self.tasks.setdefault(command["tasks"].attempt, {})
+            assert task.step not in told, "told twice"
+            told[task.step] = task
         if "cancel" in command:
             self.cancelled.append(command["cancel"].id.step)
         if "forget" in command:
