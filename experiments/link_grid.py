@@ -1,6 +1,7 @@
 """Do emulated links do what they are told? ping and iperf3 over delays, rates and losses.
 
-Run it as ``python -m experiments.link_grid [--links netem --inside uml] [--rate 1Mbit/s …]``. All
+Run it as ``python -m experiments.link_grid [--links netem --inside uml] [--rate 1Mbit/s …]``, with
+``--dilation K`` in slow motion, for what a machine or a guest cannot carry at full speed. All
 cells of the grid are links of one star, measured at their ends by programs that everybody trusts:
 the idle round trip, what TCP carries where nothing is lost, and the share of datagrams lost where
 some are.
@@ -60,11 +61,12 @@ four packets for a round trip to learn the least one (Cardwell et al., ACM Queue
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A link to be measured."""
+    """A link to be measured, whose round trip may be longer than by theory by ``slack_s``."""
 
     delay_s: float
     rate_bits_per_s: float
     loss: float
+    slack_s: float = SLACK_S
 
     @property
     def name(self) -> str:
@@ -78,6 +80,15 @@ class Cell:
         That is up to 2/ln 2 bandwidth-delay products, of which one is on the wire.
         """
         return max(64 << 10, round(self.rate_bits_per_s * max(4 * self.delay_s, BURSTS_S) / 8))
+
+    def slowed(self, dilation: float) -> "Cell":
+        """Return the link on which everything lasts so many times as long."""
+        return Cell(
+            dilation * self.delay_s,
+            self.rate_bits_per_s / dilation,
+            self.loss,
+            dilation * self.slack_s,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +105,11 @@ class Figure:
         """Whether it is within its bounds."""
         return self.least <= self.measured <= self.most
 
+    def scaled(self, factor: float) -> "Figure":
+        """Return it in other units."""
+        values = (self.expected, self.measured, self.least, self.most)
+        return Figure(*(factor * value for value in values))
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
@@ -107,6 +123,15 @@ class Measured:
     def holds(self) -> bool:
         """Whether all of it is within its bounds."""
         return self.round_trip.holds and self.carried.holds
+
+    def hastened(self, dilation: float) -> "Measured":
+        """Return what this says of the link whose slowed one was measured."""
+        per_time = dilation if self.cell.loss == 0 else 1.0
+        return Measured(
+            self.cell.slowed(1 / dilation),
+            self.round_trip.scaled(1 / dilation),
+            self.carried.scaled(per_time),
+        )
 
 
 GRID: Final = tuple(Cell(*values) for values in product(DELAYS_S, RATES_BITS_PER_S, LOSSES))
@@ -195,13 +220,13 @@ async def _take_round_trip(ends: Ends, cell: Cell, port: int) -> Figure:
     expected_s = 2 * (cell.delay_s + 8 * ECHO_BYTES / cell.rate_bits_per_s)
     found_s = await ends.ping_s("hub", cell.name)
     measured_s = found_s[len(found_s) // 2] if found_s else math.inf
-    slack_s = max(ROUND_TRIP_TOLERANCE * expected_s, SLACK_S)
+    slack_s = max(ROUND_TRIP_TOLERANCE * expected_s, cell.slack_s)
     return Figure(expected_s, measured_s, expected_s - slack_s, expected_s + slack_s)
 
 
 async def _take_goodput(ends: Ends, cell: Cell, port: int) -> Figure:
     expected = cell.rate_bits_per_s * SEGMENT / FRAME
-    finding_its_pace_s = math.ceil(1 + 30 * cell.delay_s)
+    finding_its_pace_s = math.ceil(1 + 25 * cell.delay_s)
     said = await ends.iperf(
         "hub", cell.name, "-t", str(SECONDS), "-O", str(finding_its_pace_s), port=port
     )
@@ -272,6 +297,9 @@ def main(
     rate: Annotated[list[str] | None, typer.Option(help="E.g. 10Mbit/s; repeatable.")] = None,
     delay: Annotated[list[str] | None, typer.Option(help="E.g. 20ms; repeatable.")] = None,
     loss: Annotated[list[float] | None, typer.Option(help="E.g. 0.01; repeatable.")] = None,
+    dilation: Annotated[
+        float, typer.Option(min=1, help="So many times as long lasts everything on the links.")
+    ] = 1.0,
     inside: InsideOption = None,
 ) -> None:
     """Measure a grid of emulated links and say which are within tolerance."""
@@ -282,7 +310,8 @@ def main(
     rates = [parse_quantity(each, "rate") for each in rate or []] or usual
     delays = [parse_quantity(each, "duration") for each in delay or []] or DELAYS_S
     cells = [Cell(*values) for values in product(delays, rates, loss or LOSSES)]
-    found = asyncio.run(measure(links, cells))
+    slowed = [cell.slowed(dilation) for cell in cells]
+    found = [each.hastened(dilation) for each in asyncio.run(measure(links, slowed))]
     show(table(found))
     missed = sum(not each.holds for each in found)
     print(f"{len(found) - missed} of {len(found)} links are within tolerance")

@@ -15,7 +15,9 @@ from experiments.dilation.rehearsal import Rehearsal
 from real_runner.orchestration.overruns import GRACE_S
 from sim.errors import ScenarioError
 
-GRID: Final = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0)
+GRID: Final = tuple(
+    step * decade for decade in (1.0, 10.0, 100.0) for step in (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
+)
 """The dilations that are chosen from."""
 SHARE: Final = 0.05
 """What handing over may add to a typical step, as a part of what it takes in the model."""

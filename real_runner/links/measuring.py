@@ -1,8 +1,13 @@
-"""Links measured alone, each kind once: the round trip, 8 KiB, a transfer of seconds, loss."""
+"""Links measured while nothing else moves, each kind once.
+
+What is measured is the round trip, 8 KiB, a transfer of seconds, and loss. In slow motion links are
+measured side by side, as far as all of them together are little for this machine.
+"""
 
 import math
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from statistics import fmean, median
 from typing import Final
@@ -13,6 +18,7 @@ from real_runner.links.network import FRAMING_BYTES, queue_bytes
 from real_runner.links.probing import (
     DATAGRAM_BYTES,
     ECHO_BYTES,
+    PATIENCE_S,
     arrivals,
     datagrams,
     dropped_by_device,
@@ -32,8 +38,11 @@ MESSAGE_TOLERANCE: Final = 0.05
 GOODPUT_TOLERANCE: Final = 0.03
 LOSS_CONFIDENCE: Final = 0.99
 JUDGED_BITS_PER_S: Final = 1e9
-"""A faster link is only required to carry so much: beyond it is this machine that is measured. That
-a run has asked for more than the machine could carry shows in its lateness and device drops."""
+"""A faster link is only required to carry so much of the topology's time: beyond it is this machine
+that is measured. That a run has asked for more than the machine could carry shows in its lateness
+and device drops."""
+AT_ONCE_BITS_PER_S: Final = 50e6
+"""Dilated links that carry no more than this together are measured at the same time."""
 
 MESSAGE_BYTES: Final = 8192
 SEGMENT_BYTES: Final = 1448
@@ -42,6 +51,8 @@ FRAME_BYTES: Final = 1514
 _ACK_BYTES: Final = 66
 """What an acknowledgement takes, one per two segments (RFC 5681, section 4.2)."""
 _ECHOES, _MESSAGES = 11, 5
+_FEWEST, _LONG_S = 3, 1.0
+"""Fewer of them do where they take longer than this together: then no waking up is noticed."""
 _ATTEMPTS: Final = 4
 _CHANCE: Final = 2.6
 """Standard deviations within which a mean is, but for once in a hundred times."""
@@ -57,13 +68,13 @@ def measure(emulation: Backend, dilation: float = 1.0) -> Certificate:
     They are ``dilation`` times as slow as those that they stand for.
     """
     topology = emulation.network.topology
+    kinds = _distinct(topology)
     checks: list[Check] = []
-    alike: dict[str, tuple[str, ...]] = {}
-    for first, *others in _distinct(topology):
-        alike[first.name] = tuple(other.name for other in others)
-        index = 2 * topology.links.index(first)
-        forth, back = topology.channels[index : index + 2]
-        checks += _checks(emulation, first, forth, back, SLACK_S * dilation)
+    at_once_bits_per_s = AT_ONCE_BITS_PER_S if dilation > 1 else 0.0
+    for links in _batches(topology, [first for first, *_ in kinds], at_once_bits_per_s):
+        with ThreadPoolExecutor(len(links)) as pool:
+            for found in pool.map(partial(_checks, emulation, dilation), links):
+                checks += found
     nodes = emulation.network.nodes
     used = [emulation.network.congestion(a, b) for a in nodes for b in nodes if a != b]
     return Certificate(
@@ -74,7 +85,7 @@ def measure(emulation: Backend, dilation: float = 1.0) -> Certificate:
         offloads=emulation.offloads,
         losses=emulation.losses,
         checks=tuple(checks),
-        alike=alike,
+        alike={first.name: tuple(other.name for other in others) for first, *others in kinds},
         dilation=dilation,
     )
 
@@ -101,19 +112,43 @@ def _distinct(topology: Topology) -> list[list[Link]]:
     return list(groups.values())
 
 
-def _checks(
-    emulation: Backend, link: Link, forth: Channel, back: Channel, slack_s: float
-) -> Iterator[Check]:
+def _batches(
+    topology: Topology, links: Sequence[Link], at_once_bits_per_s: float
+) -> Iterator[list[Link]]:
+    """Yield links that are measured side by side."""
+    batch: list[Link] = []
+    left = at_once_bits_per_s
+    for link in links:
+        rate = max(channel.rate_bits_per_s for channel in _channels(topology, link))
+        if batch and rate > left:
+            yield batch
+            batch, left = [], at_once_bits_per_s
+        batch.append(link)
+        left -= rate
+    if batch:
+        yield batch
+
+
+def _channels(topology: Topology, link: Link) -> tuple[Channel, Channel]:
+    index = 2 * topology.links.index(link)
+    forth, back = topology.channels[index : index + 2]
+    return forth, back
+
+
+def _checks(emulation: Backend, dilation: float, link: Link) -> list[Check]:
+    forth, back = _channels(emulation.network.topology, link)
+    slack_s = SLACK_S * dilation
     directions = [forth]
     if forth.rate_bits_per_s != back.rate_bits_per_s:
         directions.append(back)
-    yield _settled(partial(_round_trip, emulation, link, forth, back, slack_s))
+    found = [_settled(partial(_round_trip, emulation, link, forth, back, slack_s))]
     for channel in directions:
         if link.loss == 0:
-            yield _settled(partial(_message, emulation, link, channel, slack_s))
-            yield _settled(partial(_goodput, emulation, link, channel))
+            found.append(_settled(partial(_message, emulation, link, channel, slack_s)))
+            found.append(_settled(partial(_goodput, emulation, link, channel, dilation)))
         else:
-            yield _settled(partial(_loss, emulation, link, channel))
+            found.append(_settled(partial(_loss, emulation, link, channel)))
+    return found
 
 
 def _settled(measure_once: Callable[[], Check]) -> Check:
@@ -136,10 +171,11 @@ def _round_trip(
     frame_bytes = ECHO_BYTES + 28 + FRAMING_BYTES
     expected_s = sum(c.delay_s + 8 * frame_bytes / c.rate_bits_per_s for c in (forth, back))
     with datagrams(*_ends(emulation, forth)) as (ours, theirs):
-        found = round_trips_s(ours, theirs, _ECHOES, patience_s=2 * expected_s + _REST_S)
+        count = _enough(_ECHOES, expected_s, link)
+        found = round_trips_s(ours, theirs, count, patience_s=2 * expected_s + _REST_S)
     measured_s = _middle(found, link)
     # The sum of two even draws has a variance of two thirds of their reach squared.
-    chance_s = _CHANCE * link.jitter_s * math.sqrt(2 / 3 / _ECHOES)
+    chance_s = _CHANCE * link.jitter_s * math.sqrt(2 / 3 / count)
     slack_s = max(ROUND_TRIP_TOLERANCE * expected_s, slack_s) + chance_s
     return _near(forth, "round trip", expected_s, measured_s, slack_s)
 
@@ -149,20 +185,25 @@ def _message(emulation: Backend, link: Link, channel: Channel, slack_s: float) -
     overhead = math.ceil(MESSAGE_BYTES / DATAGRAM_BYTES) * (FRAME_BYTES - DATAGRAM_BYTES)
     expected_s = channel.delay_s + 8 * (MESSAGE_BYTES + overhead) / channel.rate_bits_per_s
     with datagrams(*_ends(emulation, channel)) as (ours, theirs):
-        found = messages_s(ours, theirs, _MESSAGES, MESSAGE_BYTES, 2 * expected_s + _REST_S)
+        count = _enough(_MESSAGES, expected_s, link)
+        found = messages_s(ours, theirs, count, MESSAGE_BYTES, 2 * expected_s + _REST_S)
     measured_s = _middle(found, link)
     slack_s = max(MESSAGE_TOLERANCE * expected_s, slack_s) + link.jitter_s
     return _near(channel, "message", expected_s, measured_s, slack_s)
 
 
-def _goodput(emulation: Backend, link: Link, channel: Channel) -> Check:
+def _goodput(emulation: Backend, link: Link, channel: Channel, dilation: float) -> Check:
     frame_bytes = FRAME_BYTES + (_ACK_BYTES / 2 if link.duplex == "half" else 0)
     expected = channel.rate_bits_per_s * SEGMENT_BYTES / frame_bytes
-    judged = min(expected, JUDGED_BITS_PER_S)
+    judged = min(expected, JUDGED_BITS_PER_S / dilation)
     seconds = max(_TRANSFER_S, _TRANSFER_ROUND_TRIPS * 2 * channel.delay_s)
     size_bytes = max(_LEAST_TRANSFER_BYTES, round(judged * seconds / 8))
-    with stream(*_ends(emulation, channel)) as (ours, theirs):
-        measured = goodput_bits_per_s(ours, theirs, size_bytes)
+    patience_s = PATIENCE_S + 8 * channel.delay_s
+    try:
+        with stream(*_ends(emulation, channel), patience_s) as (ours, theirs):
+            measured = goodput_bits_per_s(ours, theirs, size_bytes)
+    except (TimeoutError, ConnectionError):  # a way that carries nothing
+        measured = 0.0
     # TCP needs a queue to fill a link; without one that is deep enough only the bound is judged.
     is_deep = queue_bytes(link, channel) >= judged * 2 * channel.delay_s / 8
     least = judged * (1 - GOODPUT_TOLERANCE) if is_deep else 0.0
@@ -182,6 +223,11 @@ def _loss(emulation: Backend, link: Link, channel: Channel) -> Check:
     tail = (1 - LOSS_CONFIDENCE) / 2
     least, most = (float(binom.ppf(q, count, link.loss)) / count for q in (tail, 1 - tail))
     return Check(channel.name, "loss", "", link.loss, 1 - arrived / count, least, most)
+
+
+def _enough(most: int, expected_s: float, link: Link) -> int:
+    """Return how many to measure that take so long each."""
+    return most if link.jitter_s else min(most, max(_FEWEST, int(_LONG_S / expected_s)))
 
 
 def _middle(found_s: list[float], link: Link) -> float:

@@ -60,10 +60,13 @@ def _let_wait(ours: socket.socket, size_bytes: int) -> None:
 
 
 @contextmanager
-def stream(near: str, far: str, address: str) -> Iterator[tuple[socket.socket, socket.socket]]:
+def stream(
+    near: str, far: str, address: str, patience_s: float = PATIENCE_S
+) -> Iterator[tuple[socket.socket, socket.socket]]:
     """Open a TCP connection from namespace ``near`` to one that listens at ``address`` in ``far``.
 
-    Its congestion control is that of the way, which a socket's own would not override.
+    Raises `TimeoutError`, as its sockets do later, where nothing comes for ``patience_s``. Its
+    congestion control is that of the way, which a socket's own would not override.
     """
     listening = in_namespace(far, lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM))
     ours = in_namespace(near, lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM))
@@ -71,12 +74,12 @@ def stream(near: str, far: str, address: str) -> Iterator[tuple[socket.socket, s
         listening.bind((address, 0))
         listening.listen(1)
         ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        listening.settimeout(PATIENCE_S)
-        ours.settimeout(PATIENCE_S)
+        listening.settimeout(patience_s)
+        ours.settimeout(patience_s)
         ours.connect(listening.getsockname())
         theirs, _ = listening.accept()
         with theirs:
-            theirs.settimeout(PATIENCE_S)
+            theirs.settimeout(patience_s)
             yield ours, theirs
 
 
