@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("pyroute2", reason="pip install 'tessera[real]'")
 
-from experiments.link_grid import GRID, Cell, Figure, measure
+from experiments.link_grid import GRID, SLACK_S, Cell, Figure, Measured, measure
 from experiments.workplaces import Links
 from tests.emulating import why_not
 
@@ -39,7 +39,7 @@ def test_links_of_netem_are_as_they_should_be_in_a_guest_that_has_it() -> None:
     if reason := why_not("linux.uml"):
         pytest.skip(reason)
     command = [sys.executable, "-m", "experiments.link_grid", "--links", "netem"]
-    command += ["--inside", "uml", "--rate", "1Mbit/s", "--rate", "10Mbit/s"]
+    command += ["--inside", "uml", "--rate", "10Mbit/s", "--rate", "100Mbit/s", "--dilation", "2"]
     command += ["--delay", "20ms", "--loss", "0", "--loss", "0.01"]
     for _ in range(3):  # a guest is an ordinary process: what this machine does meanwhile shows
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
@@ -47,6 +47,19 @@ def test_links_of_netem_are_as_they_should_be_in_a_guest_that_has_it() -> None:
             break
     assert done.returncode == 0, done.stdout + done.stderr
     assert "4 of 4 links are within tolerance" in done.stdout
+
+
+def test_what_was_measured_of_a_slowed_link_is_told_of_the_link() -> None:
+    cell = Cell(0.02, 10e6, 0.0)
+    slowed = cell.slowed(4)
+    assert slowed == Cell(0.08, 2.5e6, 0.0, 4 * SLACK_S)
+    assert slowed.queue_bytes == cell.queue_bytes
+    found = Measured(slowed, Figure(0.16, 0.164, 0.158, 0.162), Figure(2.4e6, 2.4e6, 2.3e6, 2.5e6))
+    assert found.hastened(4) == Measured(
+        cell, Figure(0.04, 0.041, 0.0395, 0.0405), Figure(9.6e6, 9.6e6, 9.2e6, 10e6)
+    )
+    lossy = Measured(Cell(0.0, 1e6, 0.01), found.round_trip, Figure(0.01, 0.01, 0.0, 0.02))
+    assert lossy.hastened(4).carried == lossy.carried
 
 
 def test_a_figure_outside_its_bounds_does_not_hold() -> None:

@@ -6,6 +6,7 @@ small one is our own, for runs on any machine: its tokens are bytes (`workloads.
 """
 
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -20,13 +21,28 @@ Base = Annotated[float, Field(gt=0)]
 
 
 @dataclass(frozen=True, slots=True)
+class Stretch:
+    """Wavelengths of the rotary embedding that were made longer after training, for long texts.
+
+    Those of which less than ``low`` fit into ``trained_positions`` are ``factor`` times as long,
+    those of which more than ``high`` do are left alone, and between the two frequencies are
+    interpolated. Infinite ``low`` and ``high`` stretch all alike.
+    """
+
+    factor: float
+    low: float = inf
+    high: float = inf
+    trained_positions: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Architecture:
     """A decoder of ``layers`` blocks; ``kv_heads`` below ``heads`` is grouped-query attention.
 
     ``tied`` says that the output projection is the embedding table, ``attention_bias`` and
     ``mlp_bias`` that the linear maps of each have one. ``norm_eps`` keeps norms from dividing by
-    0, ``rope_theta`` is the base of the rotary embedding's wavelengths. Token ``begin`` opens a
-    text, any of the tokens ``ends`` closes it.
+    0, ``rope_theta`` is the base of the rotary embedding's wavelengths, which ``stretch`` may have
+    made longer. Token ``begin`` opens a text, any of the tokens ``ends`` closes it.
     """
 
     name: str
@@ -43,6 +59,7 @@ class Architecture:
     mlp_bias: bool = False
     norm_eps: float = 1e-5
     rope_theta: float = 10_000.0
+    stretch: Stretch | None = None
     begin: int = 1
     ends: tuple[int, ...] = (2,)
 
@@ -69,21 +86,54 @@ VARIANTS = {
 
 
 class Rope(BaseModel):
-    """How positions turn what they are the positions of, by any name that a file has had for it."""
+    """How positions turn what they are the positions of, by any name that a file has had for it.
+
+    Stretched as by S. Chen et al. 2023, arXiv 2306.15595 (``linear``), or as Llama 3.1 is (Dubey
+    et al. 2024, arXiv 2407.21783; the factors are in its ``config.json``).
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     rope_type: str = Field(default="default", validation_alias=AliasChoices("rope_type", "type"))
     rope_theta: Base | None = None
+    partial_rotary_factor: Literal[1] = 1
+    factor: Base | None = None
+    low_freq_factor: Base | None = None
+    high_freq_factor: Base | None = None
+    original_max_position_embeddings: Count | None = None
 
     @model_validator(mode="after")
-    def _is_plain(self) -> Self:
-        if self.rope_type != "default":
+    def _is_known(self) -> Self:
+        if self.rope_type not in _STRETCHED_BY:
             raise ValueError(
                 f"positions stretched by {self.rope_type!r} are not computed here; use a Llama "
-                "without rope_scaling"
+                f"whose rope_type is one of {', '.join(_STRETCHED_BY)}"
             )
+        for name in _STRETCHED_BY[self.rope_type]:
+            if getattr(self, name) is None:
+                raise ValueError(f"{name} is missing, which {self.rope_type!r} takes")
+        if (self.high_freq_factor or inf) <= (self.low_freq_factor or 0):
+            raise ValueError("high_freq_factor must be above low_freq_factor")
         return self
+
+    @property
+    def stretch(self) -> Stretch | None:
+        """What it makes of wavelengths."""
+        values = [getattr(self, name) for name in _STRETCHED_BY[self.rope_type]]
+        return Stretch(*values) if values else None
+
+
+_STRETCHED_BY = {
+    "default": (),
+    "linear": ("factor",),
+    "llama3": (
+        "factor",
+        "low_freq_factor",
+        "high_freq_factor",
+        "original_max_position_embeddings",
+    ),
+}
+"""What each way to stretch takes, in the order of `Stretch`."""
 
 
 class Configuration(BaseModel):
@@ -130,7 +180,7 @@ class Configuration(BaseModel):
 
     def architecture(self, name: str) -> Architecture:
         """Return the architecture described, under ``name``."""
-        ends = self.eos_token_id
+        ends, rope = self.eos_token_id, self.rope_parameters or self.rope_scaling or Rope()
         return Architecture(
             name,
             hidden=self.hidden_size,
@@ -145,7 +195,8 @@ class Configuration(BaseModel):
             attention_bias=self.attention_bias,
             mlp_bias=self.mlp_bias,
             norm_eps=self.rms_norm_eps,
-            rope_theta=(self.rope_parameters or Rope()).rope_theta or self.rope_theta,
+            rope_theta=rope.rope_theta or self.rope_theta,
+            stretch=rope.stretch,
             begin=self.bos_token_id,
             ends=ends if isinstance(ends, tuple) else (ends,),
         )

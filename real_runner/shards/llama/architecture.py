@@ -1,12 +1,13 @@
 """`transformers`' own modules of a Llama, built from `workloads.llama.variants.Architecture`."""
 
 from functools import lru_cache
+from math import isinf, pi
 from typing import Any
 
 import torch
 
 from real_runner.shards.packages import class_named
-from workloads.llama.variants import Architecture
+from workloads.llama.variants import Architecture, Stretch
 
 
 def config_of(architecture: Architecture) -> Any:
@@ -21,13 +22,29 @@ def config_of(architecture: Architecture) -> Any:
         head_dim=architecture.head_dim,
         max_position_embeddings=architecture.positions,
         rms_norm_eps=architecture.norm_eps,
-        rope_parameters={"rope_type": "default", "rope_theta": architecture.rope_theta},
+        rope_parameters=_rope_parameters(architecture),
         tie_word_embeddings=architecture.tied,
         attention_bias=architecture.attention_bias,
         mlp_bias=architecture.mlp_bias,
         bos_token_id=architecture.begin,
         eos_token_id=list(architecture.ends),
     )
+
+
+def _rope_parameters(architecture: Architecture) -> dict[str, Any]:
+    base, stretch = {"rope_theta": architecture.rope_theta}, architecture.stretch
+    if stretch is None:
+        return {**base, "rope_type": "default"}
+    if isinf(stretch.low):
+        return {**base, "rope_type": "linear", "factor": stretch.factor}
+    return {
+        **base,
+        "rope_type": "llama3",
+        "factor": stretch.factor,
+        "low_freq_factor": stretch.low,
+        "high_freq_factor": stretch.high,
+        "original_max_position_embeddings": stretch.trained_positions,
+    }
 
 
 def empty_model(architecture: Architecture) -> Any:
@@ -57,8 +74,19 @@ def rotary(
     """
     dim = architecture.head_dim
     exponents = torch.arange(0, dim, 2, dtype=torch.float32) / dim
-    angles = torch.outer(
-        torch.arange(positions, dtype=torch.float32), 1.0 / architecture.rope_theta**exponents
-    )
+    frequencies = 1.0 / architecture.rope_theta**exponents
+    if architecture.stretch is not None:
+        frequencies = _stretched(frequencies, architecture.stretch)
+    angles = torch.outer(torch.arange(positions, dtype=torch.float32), frequencies)
     every = torch.cat((angles, angles), dim=-1)
     return every.cos().to(device), every.sin().to(device)
+
+
+def _stretched(frequencies: torch.Tensor, stretch: Stretch) -> torch.Tensor:
+    """Return radians per position where some wavelengths are longer; see `Stretch`."""
+    longer = frequencies / stretch.factor
+    if isinf(stretch.low):
+        return longer
+    fitting = stretch.trained_positions * frequencies / (2 * pi)
+    kept = ((fitting - stretch.low) / (stretch.high - stretch.low)).clamp(0, 1)
+    return kept * frequencies + (1 - kept) * longer

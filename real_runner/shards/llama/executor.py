@@ -148,6 +148,8 @@ class LlamaExecutor:
         if stage.kind not in _RUNS:
             known = ", ".join(("llama.prepare", "llama.draft", *_RUNS))
             raise StepError(f"{stage.kind}: no stage of a Llama; known are {known}")
+        if stage.kind not in _CHOOSES and not stage.blocks:
+            raise StepError(f"{stage.kind}: it has no blocks; give it some, or leave it out")
         segments = [self._segment(task) for task in tasks]
         inputs = [self._input(task) for task in tasks]
         rows = inputs[0] if len(inputs) == 1 else torch.cat(inputs)

@@ -9,7 +9,7 @@ from workloads.codec import CODECS
 from workloads.errors import WorkloadError
 from workloads.llama import costs
 from workloads.llama.model import Llama
-from workloads.llama.variants import VARIANTS, read_architecture
+from workloads.llama.variants import VARIANTS, Stretch, read_architecture
 
 SEVEN = Llama(VARIANTS["llama2-7b"])
 PUBLISHED = {  # config.json of meta-llama/Llama-2-70b-hf, the keys that tell its shape
@@ -24,6 +24,11 @@ PUBLISHED = {  # config.json of meta-llama/Llama-2-70b-hf, the keys that tell it
     "rms_norm_eps": 1e-05,
     "torch_dtype": "float16",
 }
+
+LLAMA3 = {
+    "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 8192,
+}  # fmt: skip
 
 
 def configured(tmp_path, **changes):
@@ -112,6 +117,15 @@ def test_the_base_of_the_rotary_embedding_is_found_wherever_a_version_writes_it(
     assert read_architecture(configured(tmp_path, **changes)).rope_theta == 5e5
 
 
+def test_wavelengths_may_be_stretched_as_those_of_llama_3_are(tmp_path):
+    stretched = read_architecture(configured(tmp_path, rope_theta=5e5, rope_scaling=LLAMA3))
+    assert stretched.stretch == Stretch(8.0, 1.0, 4.0, 8192)
+    newer = {**LLAMA3, "rope_theta": 5e5}
+    assert read_architecture(configured(tmp_path, rope_parameters=newer)) == stretched
+    linear = configured(tmp_path, rope_scaling={"type": "linear", "factor": 2})
+    assert read_architecture(linear).stretch == Stretch(2.0)
+
+
 @pytest.mark.parametrize(("given", "ends"), [(7, (7,)), ([7, 9], (7, 9))])
 def test_a_text_may_end_with_one_of_several_tokens(tmp_path, given, ends):
     assert read_architecture(configured(tmp_path, eos_token_id=given)).ends == ends
@@ -124,8 +138,20 @@ def test_a_text_may_end_with_one_of_several_tokens(tmp_path, given, ends):
         ({"hidden_size": 0}, "hidden_size: Input should be greater than or equal to 1"),
         ({"hidden_size": 8190}, "hidden_size 8190 is no multiple of num_attention_heads 64"),
         ({"num_key_value_heads": 7}, "num_attention_heads 64 is no multiple of num_key_value"),
-        ({"rope_scaling": {"type": "linear", "factor": 2}}, "rope_scaling: .*'linear'"),
-        ({"rope_parameters": {"rope_type": "llama3"}}, "rope_parameters: .*stretched by 'llama3'"),
+        (
+            {"rope_scaling": {"type": "yarn", "factor": 2}},
+            "rope_scaling: .*'yarn'.* linear, llama3",
+        ),
+        ({"rope_scaling": {"type": "linear"}}, "rope_scaling: .*factor is missing.*'linear'"),
+        (
+            {"rope_parameters": {**LLAMA3, "low_freq_factor": None}},
+            "rope_parameters: low_freq_factor is missing, which 'llama3' takes",
+        ),
+        (
+            {"rope_parameters": {**LLAMA3, "high_freq_factor": 0.5}},
+            "rope_parameters: high_freq_factor must be above",
+        ),
+        ({"rope_scaling": {"partial_rotary_factor": 0.5}}, "rope_scaling.partial_rotary_factor"),
         ({"hidden_act": "gelu"}, "hidden_act: Input should be 'silu'"),
     ],
 )

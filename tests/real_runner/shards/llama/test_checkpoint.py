@@ -22,7 +22,7 @@ from tests.real_runner.shards.llama.conftest import (
     prompt_of,
 )
 from workloads.llama.model import Llama
-from workloads.llama.variants import VARIANTS, read_architecture
+from workloads.llama.variants import VARIANTS, Stretch, read_architecture
 
 SMALL = VARIANTS["llama-small"]
 KINDS = {
@@ -31,6 +31,8 @@ KINDS = {
     "attention bias": replace(TINY, attention_bias=True),
     "all biases": replace(TINY, attention_bias=True, mlp_bias=True),
     "wavelengths": replace(TINY, rope_theta=500.0, norm_eps=1e-3),
+    "linearly stretched": replace(TINY, stretch=Stretch(3.0)),
+    "stretched as Llama 3": replace(TINY, stretch=Stretch(8.0, 1.0, 4.0, 16)),
     "every head its own": replace(TINY, kv_heads=6),
 }
 

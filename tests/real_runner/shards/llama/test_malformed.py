@@ -102,6 +102,11 @@ def test_stages_that_lack_something_say_what(executor, model):
         "llama.think: no stage of a Llama; known are llama.prepare, llama.draft, llama.head, "
         "llama.middle, llama.tail, llama.whole"
     )
+    for stage in (
+        replace(model.middle(1, 4, 2, 0), blocks=()),
+        replace(model.head(1, 2, 0), blocks=()),
+    ):
+        assert refusal(stage) == f"{stage.kind}: it has no blocks; give it some, or leave it out"
     for start, end in ((2, 2), (0, 513)):
         stage = replace(model.middle(1, 4, 2, 0), positions=(start, end))
         assert refusal(stage) == (
