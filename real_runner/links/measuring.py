@@ -201,7 +201,7 @@ def _goodput(emulation: Backend, link: Link, channel: Channel, dilation: float) 
     patience_s = PATIENCE_S + 8 * channel.delay_s
     try:
         with stream(*_ends(emulation, channel), patience_s) as (ours, theirs):
-            measured = goodput_bits_per_s(ours, theirs, size_bytes)
+            measured = goodput_bits_per_s(ours, theirs, size_bytes, fills=judged == expected)
     except (TimeoutError, ConnectionError):  # a way that carries nothing
         measured = 0.0
     # TCP needs a queue to fill a link; without one that is deep enough only the bound is judged.

@@ -140,11 +140,14 @@ def message_times_s(
     return found
 
 
-def goodput_bits_per_s(ours: socket.socket, theirs: socket.socket, size_bytes: int) -> float:
+def goodput_bits_per_s(
+    ours: socket.socket, theirs: socket.socket, size_bytes: int, *, fills: bool = True
+) -> float:
     """Return the rate at which a transfer arrived, once it had found its pace.
 
-    That is the median over slices of its second half: after a loss nothing arrives for a while,
-    and then all at once what has waited for the lost segment.
+    That of a transfer that ``fills`` its way is the median over slices of its second half: after a
+    loss nothing arrives for a while, and then all at once what has waited for the lost segment.
+    Any other comes a window at a time, and its rate is the mean over that half.
     """
     with ThreadPoolExecutor(1) as pool:
         sending = pool.submit(_send, ours, size_bytes)
@@ -156,7 +159,8 @@ def goodput_bits_per_s(ours: socket.socket, theirs: socket.socket, size_bytes: i
         sending.result()
     edges_s = np.linspace(times_s[0], times_s[-1], _SLICES + 1)
     slices = np.diff(np.interp(edges_s, times_s, received))
-    return float(8 * np.median(slices) / (edges_s[1] - edges_s[0]))
+    average = np.median if fills else np.mean
+    return float(8 * average(slices) / (edges_s[1] - edges_s[0]))
 
 
 def arrivals(
