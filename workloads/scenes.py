@@ -155,7 +155,7 @@ class _Painting:
             for _ in range(2)
         )
         patches = 0.5 + 0.5 * np.tanh(2 * fractal(generator, side, _PATCHES))
-        return blend(one, other, patches)
+        return blend(one, other, patches.astype(np.float32))
 
     def _overall(self) -> Colours:
         """Return the colours over all of it: a gradient between two of the mood's."""
