@@ -1,4 +1,4 @@
-"""SAM of any variant from `segment_anything`'s own classes, without numbers in it yet."""
+"""SAM of any variant from `segment_anything`'s own classes, with no numbers of ours in it yet."""
 
 from dataclasses import replace
 from functools import partial
@@ -17,25 +17,33 @@ EPSILON = 1e-6
 
 def empty_sam(variant: Variant) -> nn.Module:
     """Return a `segment_anything.modeling.Sam` on the meta device, as ``build_sam.py`` has it."""
+    with torch.device("meta"):
+        return new_sam(variant).eval()
+
+
+def new_sam(variant: Variant) -> nn.Module:
+    """Return a `segment_anything.modeling.Sam` with the numbers that its parts begin with.
+
+    Where they are random they follow from torch's seed.
+    """
     modeling: Any = import_segment_anything().modeling
     channels, grid = variant.neck_channels, variant.grid_tokens
-    with torch.device("meta"):
-        sam: nn.Module = modeling.Sam(
-            image_encoder=_encoder(modeling, variant),
-            prompt_encoder=modeling.PromptEncoder(
-                embed_dim=channels,
-                image_embedding_size=(grid, grid),
-                input_image_size=(variant.image_px, variant.image_px),
-                mask_in_chans=MASK_INPUT_CHANNELS,
+    sam: nn.Module = modeling.Sam(
+        image_encoder=_encoder(modeling, variant),
+        prompt_encoder=modeling.PromptEncoder(
+            embed_dim=channels,
+            image_embedding_size=(grid, grid),
+            input_image_size=(variant.image_px, variant.image_px),
+            mask_in_chans=MASK_INPUT_CHANNELS,
+        ),
+        mask_decoder=modeling.MaskDecoder(
+            transformer_dim=channels,
+            transformer=modeling.TwoWayTransformer(
+                depth=2, embedding_dim=channels, mlp_dim=2048, num_heads=8
             ),
-            mask_decoder=modeling.MaskDecoder(
-                transformer_dim=channels,
-                transformer=modeling.TwoWayTransformer(
-                    depth=2, embedding_dim=channels, mlp_dim=2048, num_heads=8
-                ),
-            ),
-        )
-    return sam.eval()
+        ),
+    )
+    return sam
 
 
 def empty_tile_encoder(variant: Variant) -> nn.Module:

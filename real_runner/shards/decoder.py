@@ -63,7 +63,7 @@ class Decoder:
         """Return one mask per prompt before upsampling, (prompts, 1, 4·grid, 4·grid)."""
         encoder = self._prompt_encoder
         dense = encoder.no_mask_embed.weight.reshape(1, -1, 1, 1)
-        sparse = self._embedded(torch.from_numpy(self._on_square(prompts)).to(dense.device))
+        sparse = embedded(encoder, torch.from_numpy(self._on_square(prompts)).to(dense.device))
         masks: Tensor = self._decoder(
             image_embeddings=embedding,
             image_pe=encoder.get_dense_pe().to(embedding.dtype),
@@ -84,14 +84,17 @@ class Decoder:
         moved[..., 1] *= height / image.height_px
         return moved.astype(np.float32)
 
-    def _embedded(self, prompts: Tensor) -> Tensor:
-        """Return the embeddings of prompts, (prompts, 2, channels)."""
-        encoder = self._prompt_encoder
-        labels = prompts[..., 2].long()
-        places = encoder.pe_layer.forward_with_coords(
-            prompts[..., :2] + 0.5, encoder.input_image_size
-        )
-        kinds = [encoder.not_a_point_embed, *encoder.point_embeddings]
-        table = torch.cat([kind.weight for kind in kinds])
-        known: Tensor = torch.where((labels == -1)[..., None], 0.0, places)
-        return known + table[labels + 1]
+
+def embedded(prompt_encoder: Any, prompts: Tensor) -> Tensor:
+    """Return the embeddings of prompts on the resized square, (prompts, 2, channels).
+
+    ``prompts`` are as `checked_prompts` has them, ``prompt_encoder`` is `segment_anything`'s.
+    """
+    labels = prompts[..., 2].long()
+    places = prompt_encoder.pe_layer.forward_with_coords(
+        prompts[..., :2] + 0.5, prompt_encoder.input_image_size
+    )
+    kinds = [prompt_encoder.not_a_point_embed, *prompt_encoder.point_embeddings]
+    table = torch.cat([kind.weight for kind in kinds])
+    known: Tensor = torch.where((labels == -1)[..., None], 0.0, places)
+    return known + table[labels + 1]
