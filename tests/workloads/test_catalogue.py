@@ -17,7 +17,8 @@ from workloads.lengths import Lognormal, Uniform
 
 
 def test_every_name_makes_a_model_of_that_name_and_one_line():
-    assert list(SAM_WORKLOADS) == ["sam-vit-b", "sam-vit-l", "sam-vit-h", "sam-small"]
+    sams = ["sam-vit-b", "sam-vit-l", "sam-vit-h", "sam-small", "sam-small-window-first"]
+    assert list(SAM_WORKLOADS) == sams
     made = ["llama2-7b", "llama2-13b", "llama2-70b", "llama-small", "sdxl-base", "sdxl-small"]
     assert list(WORKLOADS) == [*SAM_WORKLOADS, *made]
     for name in WORKLOADS:
