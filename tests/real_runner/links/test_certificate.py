@@ -9,7 +9,7 @@ import pytest
 from real_runner.errors import RunRefusedError
 from real_runner.links.backend import Counted, Report
 from real_runner.links.certificate import Certificate, Check
-from real_runner.links.measuring import measure
+from real_runner.links.measuring import _goodput, measure
 from tests.real_runner.links.conftest import Emulated, Ends, world
 from topologies.topology import Link, Topology
 
@@ -49,6 +49,37 @@ def test_links_as_they_should_be_are_certified_each_kind_once(emulated: Emulated
         ("c->f", "round trip"), ("c->f", "message"), ("c->f", "goodput"),
     }  # fmt: skip
     assert certificate.alike == {"a->b": (), "b->c": ("b->d",), "c->e": (), "c->f": ()}
+
+
+@pytest.mark.long
+def test_slow_links_are_measured_side_by_side_as_what_they_stand_for(
+    emulated: Emulated[Any],
+) -> None:
+    """The first would carry more than the window of a fluid allows for: not all of it is asked."""
+
+    async def look(ends: Ends) -> Certificate:
+        return await asyncio.to_thread(measure, ends.emulation, 100.0)
+
+    topology = world(Link("a", "b", 200e6, 0.5), Link("b", "c", 1e6, 0.3), Link("b", "d", 2e6, 0.3))
+    certificate: Certificate = emulated(topology, look)
+    assert certificate.problems == ()
+    assert certificate.dilation == 100
+    goodputs = [check for check in certificate.checks if check.what == "goodput"]
+    assert [check.least < 0.1 * check.expected for check in goodputs] == [True, False, False]
+
+
+@pytest.mark.long
+def test_a_link_that_carries_nothing_has_no_goodput(emulated: Emulated[Any]) -> None:
+    topology = world(Link("a", "b", 2e6, 0.005))
+
+    async def look(ends: Ends) -> Check:
+        ends.emulation.set_factor("a->b", 0.0)
+        channel = topology.channels[0]
+        return await asyncio.to_thread(_goodput, ends.emulation, topology.links[0], channel, 1.0)
+
+    found: Check = emulated(topology, look)
+    assert found.measured == 0
+    assert not found.holds
 
 
 @pytest.mark.parametrize("factor", [0.9, 1.1])
