@@ -14,6 +14,7 @@ from experiments.cli.ending import end_with, program_of
 from experiments.cli.listing import listing
 from experiments.cli.run import run
 from experiments.cli.simulate import simulate
+from experiments.cli.train import train
 from experiments.cli.worker import worker
 
 app = program_of(
@@ -28,6 +29,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "budget": budget,
     "calibrate": calibrate,
     "compare": compare,
+    "train": train,
     "certificate": certificate,
     "worker": worker,
     "credentials": credentials,
@@ -36,6 +38,11 @@ _COMMANDS: dict[str, Callable[..., None]] = {
 }
 for _name, _command in _COMMANDS.items():
     app.command(_name)(_command)
+
+
+_INTERRUPTED = {
+    "train": "interrupted; the same command goes on from the last examination that it told of"
+}
 
 
 def main() -> None:
@@ -48,5 +55,5 @@ def status_of(arguments: list[str]) -> int:
 
     Without arguments it shows its help.
     """
-    interrupted = "interrupted; nothing was written"
+    interrupted = _INTERRUPTED.get("".join(arguments[:1]), "interrupted; nothing was written")
     return ending.status_of(app, arguments or ["--help"], interrupted=interrupted)

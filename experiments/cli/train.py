@@ -1,0 +1,76 @@
+"""``tessera train``: trains a small SAM on drawn scenes."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from experiments.extras import needs
+from workloads.errors import WorkloadError
+from workloads.sam.variants import VARIANTS
+
+
+def train(  # noqa: PLR0913, PLR0917 - an option each
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the course.")],
+    variant: Annotated[str, typer.Option(help="Which SAM, e.g. small.")] = "small",
+    order: Annotated[
+        Literal["unsplit", "deferred"],
+        typer.Option(help="In which order blocks run: their own, or all global ones last."),
+    ] = "unsplit",
+    steps: Annotated[int, typer.Option(min=1, help="Steps of the whole course.")] = 6000,
+    batch: Annotated[int, typer.Option(min=1, help="Scenes of a step.")] = 8,
+    rate: Annotated[float, typer.Option(min=1e-9, help="The highest learning rate.")] = 6e-4,
+    prior: Annotated[
+        float, typer.Option(min=0, max=1, help="How much one part of a scene tells of others.")
+    ] = 0.5,
+    seed: Annotated[int, typer.Option(min=0, help="Of the first numbers and of all scenes.")] = 0,
+    every: Annotated[int, typer.Option(min=1, help="Steps between two examinations.")] = 250,
+    examined: Annotated[int, typer.Option(min=1, help="Scenes of an examination.")] = 100,
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"], typer.Option(help="What computes; auto: a GPU if any.")
+    ] = "auto",
+    threads: Annotated[int, typer.Option(min=0, help="Threads of a CPU; 0: all it has.")] = 0,
+) -> None:
+    """Train a small SAM on drawn scenes, with points and boxes, by SAM's own losses.
+
+    The folder holds where the course stands: the same command goes on from there, as if it had
+    never been interrupted. At the end the weights are in DIR/model.safetensors, in half
+    precision, and what made them, with its figures, in DIR/training.json.
+
+    Example: tessera train --variant small --out runs/small
+    """
+    if variant not in VARIANTS:
+        raise WorkloadError(
+            f"--variant {variant!r}: is unknown; choose one of {', '.join(VARIANTS)}"
+        )
+    with needs("real", "torch", "PIL"):
+        from experiments.laboratory.training.course import Mark, Orders  # noqa: PLC0415 - torch
+        from experiments.laboratory.training.sitting import go_through  # noqa: PLC0415
+    orders = Orders(
+        variant=variant, order=order, steps=steps, batch=batch, rate=rate, prior=prior, seed=seed,
+        every=every, examined=examined,
+    )  # fmt: skip
+    terminal = Console(stderr=True)
+    columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+
+    def show(mark: Mark) -> None:
+        print(
+            f"step {mark.step}: loss {mark.loss:.3f}, mean IoU with a point {mark.point:.3f}, with "
+            f"a box {mark.box:.3f}; {mark.seconds:.0f} s",
+            flush=True,
+        )
+
+    with Progress(
+        *columns, console=terminal, transient=True, disable=not terminal.is_terminal
+    ) as progress:
+        task = progress.add_task("training", total=steps)
+        report = go_through(
+            orders, out, device, threads, lambda step: progress.update(task, completed=step), show
+        )
+    test = report["test"]
+    print(
+        f"On {test['scenes']} scenes that it has never seen: mean IoU {test['miou_point']:.3f} with"
+        f" one point, {test['miou_box']:.3f} with a box. Weights and figures are in {out}"
+    )

@@ -1,0 +1,1 @@
+"""The laboratory: what sharding costs in accuracy and gains in privacy, on models of our own."""

@@ -1,0 +1,1 @@
+"""Small SAMs, trained on drawn scenes."""

@@ -1,0 +1,171 @@
+"""A course of training: from the first step, or the last one that was saved, to the end.
+
+All of it follows from its orders: step n has the same scenes whenever it is taken, so what was
+interrupted goes on as if it had not been.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any, Final
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+from torch.nn import functional
+
+from experiments.laboratory.training.forward import Order, embeddings, masks
+from experiments.laboratory.training.judging import overlaps
+from experiments.laboratory.training.lessons import PROMPTINGS, Lesson, batches, examination
+from experiments.laboratory.training.losses import loss_of
+from experiments.laboratory.training.notebook import Notebook
+from real_runner.shards.architecture import new_sam
+from workloads.sam.variants import Variant
+from workloads.scenes import Look, Split
+
+WARM_UP: Final = 0.03
+"""Part of the steps in which the learning rate rises; afterwards it falls as half a cosine."""
+DECAY: Final = 0.05
+MOMENTA: Final = (0.9, 0.95)
+LARGEST_GRADIENT: Final = 1.0
+POSITIONS_DEVIATION: Final = 0.02
+
+
+class Orders(BaseModel):
+    """What a course consists of.
+
+    Each of ``steps`` has ``batch`` scenes of a ``prior`` with at most ``prompts`` prompts on each;
+    ``rate`` is the highest learning rate. After every so many steps (``every``) the model is
+    examined on as many scenes that it has not seen (``examined``).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    variant: str
+    order: Order = "unsplit"
+    steps: int = Field(default=6000, ge=1)
+    batch: int = Field(default=8, ge=1)
+    prompts: int = Field(default=3, ge=1)
+    rate: float = Field(default=6e-4, gt=0)
+    prior: float = Field(default=0.5, ge=0, le=1)
+    seed: int = Field(default=0, ge=0)
+    every: int = Field(default=250, ge=1)
+    examined: int = Field(default=100, ge=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How a course stands after a step: its mean loss since the last mark, and mean IoUs."""
+
+    step: int
+    seconds: float
+    loss: float
+    point: float
+    box: float
+
+
+class Course:
+    """Trains one SAM on one device (``cpu``, ``cuda``), by itself the same each time."""
+
+    def __init__(self, orders: Orders, variant: Variant, device: str) -> None:
+        torch.manual_seed(orders.seed)
+        self.orders = orders
+        self.step = 0
+        self._variant = variant
+        self._look = Look(side_px=variant.image_px, prior=orders.prior)
+        self._device = torch.device(device)
+        self.sam: Any = new_sam(variant).to(self._device).train()
+        torch.nn.init.trunc_normal_(self.sam.image_encoder.pos_embed, std=POSITIONS_DEVIATION)
+        self._optimiser = torch.optim.AdamW(
+            self.sam.parameters(), orders.rate, betas=MOMENTA, weight_decay=DECAY
+        )
+        self.before_s = 0.0
+        """How long it took up to where it was taken up."""
+
+    def take_up(self, notebook: Notebook) -> None:
+        """Go on from what was saved, if anything was; `RealRunError` where that is another's."""
+        saved = notebook.saved(self.orders.model_dump_json())
+        if saved is not None:
+            self.sam.load_state_dict(saved["sam"])
+            self._optimiser.load_state_dict(saved["optimiser"])
+            self.step, self.before_s = saved["step"], saved["seconds"]
+
+    def run(self, notebook: Notebook, told: Callable[[int], None]) -> Iterator[Mark]:
+        """Train to the end; yield a mark every so many steps, once it is on disk.
+
+        ``told`` is told of the number of each step that is done.
+        """
+        orders, began_s, losses = self.orders, time.monotonic(), list[float]()
+        steps = range(self.step, orders.steps)
+        for lessons in batches(self._look, orders.seed, orders.batch, orders.prompts, steps):
+            losses.append(self._learn(lessons))
+            self.step += 1
+            told(self.step)
+            if self.step % orders.every == 0 or self.step == orders.steps:
+                loss, (point, box) = fmean(losses), self.examined("validate", orders.examined)
+                seconds = self.before_s + time.monotonic() - began_s
+                mark = Mark(self.step, seconds, loss, point, box)
+                notebook.keep(self._state(seconds), mark)
+                losses.clear()
+                yield mark
+
+    def examined(self, split: Split, scenes: int) -> tuple[float, float]:
+        """Return the mean IoU with a point and with a box, over objects of scenes of a split."""
+        orders = self.orders
+        self.sam.eval()
+        point, box = (
+            fmean(overlaps(self.sam, self._variant, orders.order, lessons))
+            for lessons in (
+                (examination(self._look, orders.seed, split, n, prompting) for n in range(scenes))
+                for prompting in PROMPTINGS
+            )
+        )
+        self.sam.train()
+        return point, box
+
+    def _learn(self, lessons: list[Lesson]) -> float:
+        """Take one step; return its loss."""
+        for group in self._optimiser.param_groups:
+            group["lr"] = self.orders.rate * part_of_rate(self.step, self.orders.steps)
+        pictures = torch.stack([lesson.picture for lesson in lessons]).to(self._device)
+        made = embeddings(self.sam, self._variant, pictures, self.orders.order)
+        losses = [
+            self._loss(each[None], lesson) for each, lesson in zip(made, lessons, strict=True)
+        ]
+        loss = torch.stack(losses).mean()
+        self._optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.sam.parameters(), LARGEST_GRADIENT)
+        self._optimiser.step()
+        return float(loss.detach())
+
+    def _loss(self, embedding: Tensor, lesson: Lesson) -> Tensor:
+        """Return the loss of one picture's masks, judged at the size in which SAM makes them."""
+        logits, qualities = masks(self.sam, embedding, lesson)
+        wanted = lesson.masks[:, None].float().to(self._device)
+        smaller = functional.interpolate(wanted, logits.shape[-2:], mode="area")[:, 0]
+        return loss_of(logits, qualities, smaller, lesson.is_point.to(self._device))
+
+    def _state(self, seconds: float) -> dict[str, Any]:
+        return {
+            "orders": self.orders.model_dump_json(),
+            "sam": self.sam.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+            "step": self.step,
+            "seconds": seconds,
+        }
+
+
+def part_of_rate(step: int, steps: int) -> float:
+    """Return the learning rate of a step as a part of the highest."""
+    warm = max(1, round(WARM_UP * steps))
+    if step < warm:
+        return (step + 1) / warm
+    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+
+
+def weights_of(sam: Any) -> dict[str, Tensor]:
+    """Return a checkpoint in half precision, under the names of `segment_anything`'s."""
+    return {name: each.detach().half().cpu() for name, each in sam.state_dict().items()}

@@ -1,0 +1,45 @@
+"""A SAM as a function that can be differentiated, its blocks in the order of a mode."""
+
+from typing import Any, Final, Literal, get_args
+
+from torch import Tensor
+
+from experiments.laboratory.training.lessons import Lesson
+from real_runner.shards.decoder import embedded
+from workloads.sam.variants import Variant
+
+Order = Literal["unsplit", "deferred"]
+"""``deferred``: all windowed blocks first, then all global ones, as mode `deferred` runs them."""
+ORDERS: Final[tuple[Order, ...]] = get_args(Order)
+
+
+def embeddings(sam: Any, variant: Variant, pictures: Tensor, order: Order) -> Tensor:
+    """Return the embeddings (pictures, channels, grid, grid) of pictures.
+
+    Those are uint8, (pictures, 3, side, side), of the size of the variant's images.
+    """
+    encoder = sam.image_encoder
+    tokens = encoder.patch_embed((pictures.float() - sam.pixel_mean) / sam.pixel_std)
+    tokens = tokens + encoder.pos_embed
+    deferred = (*variant.windowed_blocks, *variant.global_blocks)
+    for block in deferred if order == "deferred" else range(variant.depth):
+        tokens = encoder.blocks[block](tokens)
+    made: Tensor = encoder.neck(tokens.permute(0, 3, 1, 2))
+    return made
+
+
+def masks(sam: Any, embedding: Tensor, lesson: Lesson) -> tuple[Tensor, Tensor]:
+    """Return all four masks of each prompt on a picture, as logits, and what SAM thinks of them.
+
+    ``embedding`` is (1, channels, grid, grid); masks are (prompts, 4, 4·grid, 4·grid), the first
+    for a prompt that is clear, three more for one that is not; qualities are (prompts, 4).
+    """
+    encoder, prompts = sam.prompt_encoder, lesson.prompts.to(embedding.device)
+    dense = encoder.no_mask_embed.weight.reshape(1, -1, 1, 1)
+    found: tuple[Tensor, Tensor] = sam.mask_decoder.predict_masks(
+        image_embeddings=embedding,
+        image_pe=encoder.get_dense_pe(),
+        sparse_prompt_embeddings=embedded(encoder, prompts),
+        dense_prompt_embeddings=dense.expand(len(prompts), -1, *encoder.image_embedding_size),
+    )
+    return found

@@ -1,0 +1,83 @@
+"""What a course of training leaves in its folder: where it stands, and how it came there."""
+
+import csv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import astuple, fields
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from real_runner.errors import RealRunError
+
+STATE: Final = "course.pt"
+CURVE: Final = "curve.csv"
+
+
+class Notebook:
+    """A folder: ``course.pt`` to go on from, and ``curve.csv``, a row per mark.
+
+    Files are whole or not there, whenever a course ends.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._state = folder / STATE
+        self._curve = folder / CURVE
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RealRunError(
+                f"{folder}: cannot be made ({error}); give another folder"
+            ) from error
+
+    def saved(self, orders: str) -> dict[str, Any] | None:
+        """Return what was kept of a course with these orders, on the processor; None if nothing.
+
+        Raises `RealRunError` where it is of other orders, or no such file.
+        """
+        if not self._state.exists():
+            return None
+        try:
+            found: dict[str, Any] = torch.load(self._state, map_location="cpu", weights_only=True)
+            whose = found["orders"]
+        except Exception as error:
+            reason = f"{self._state}: is no saved course ({type(error).__name__}); remove it"
+            raise RealRunError(reason) from error
+        if whose != orders:
+            raise RealRunError(
+                f"{self._state}: is a course with other orders ({whose}); give another folder, or "
+                "remove it"
+            )
+        return found
+
+    def keep(self, state: dict[str, Any], mark: Any) -> None:
+        """Keep where a course stands, and its mark; `RealRunError` where there is no room."""
+        try:
+            with _whole(self._state) as part:
+                torch.save(state, part)
+            self._note(mark)
+        except (OSError, RuntimeError) as error:  # torch's own says so of a full disk
+            raise RealRunError(f"{self._state}: cannot be written ({error}); make room") from error
+
+    def _note(self, mark: Any) -> None:
+        """Put a mark to the curve, in place of those of steps that are taken again."""
+        rows: list[list[str]] = []
+        if self._curve.exists():
+            with self._curve.open(encoding="utf-8", newline="") as file:
+                rows = [row for row in list(csv.reader(file))[1:] if int(row[0]) < mark.step]
+        head = [field.name for field in fields(mark)]
+        rows.append([str(round(value, 5)) for value in astuple(mark)])
+        with _whole(self._curve) as part, part.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows([head, *rows])
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """Lend a path to write to; what is written there takes the place of ``path`` at once."""
+    part = path.with_name(path.name + ".part")
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

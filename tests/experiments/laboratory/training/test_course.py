@@ -1,0 +1,111 @@
+"""Courses of training: deterministic, taken up where they stood, and of use."""
+
+import csv
+
+import pytest
+
+pytest.importorskip("torch", reason="pip install 'tessera[real]'")
+
+import torch
+
+from experiments.laboratory.training import course as courses
+from experiments.laboratory.training.course import Course, Orders, part_of_rate, weights_of
+from experiments.laboratory.training.notebook import Notebook
+from real_runner.errors import RealRunError
+from real_runner.shards.saving import save
+from real_runner.shards.weights import load
+from workloads.sam.variants import Variant
+
+TINY = Variant("tiny", 32, 2, 2, (1,), window_tokens=2, image_px=64)
+ORDERS = Orders(variant="tiny", steps=6, batch=2, every=2, examined=3)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def begun(folder, orders=ORDERS):
+    course, notebook = Course(orders, TINY, "cpu"), Notebook(folder)
+    course.take_up(notebook)
+    return course, notebook
+
+
+def curve(folder):
+    with (folder / "curve.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_course_that_was_interrupted_ends_as_one_that_was_not(tmp_path):
+    whole, notebook = begun(tmp_path / "whole")
+    marks = list(whole.run(notebook, lambda _: None))
+    assert [mark.step for mark in marks] == [2, 4, 6]
+
+    parted, notebook = begun(tmp_path / "parted")
+    told = []
+    running = parted.run(notebook, told.append)
+    next(running)
+    next(running)
+    running.close()
+    assert told[:4] == [1, 2, 3, 4]
+    parted, notebook = begun(tmp_path / "parted")
+    assert parted.step == 4
+    assert [mark.step for mark in parted.run(notebook, lambda _: None)] == [6]
+
+    for name, value in whole.sam.state_dict().items():
+        assert torch.equal(value, parted.sam.state_dict()[name]), name
+    rows, again = curve(tmp_path / "whole"), curve(tmp_path / "parted")
+    assert [row["step"] for row in rows] == ["2", "4", "6"]
+    for key in ("step", "loss", "point", "box"):
+        assert [row[key] for row in rows] == [row[key] for row in again]
+    assert not list(tmp_path.glob("*/*.part"))
+
+
+def test_a_course_over_and_done_has_nothing_left_to_do(tmp_path):
+    course, notebook = begun(tmp_path)
+    list(course.run(notebook, lambda _: None))
+    course, notebook = begun(tmp_path)
+    assert list(course.run(notebook, lambda _: None)) == []
+
+
+def test_a_folder_with_other_orders_or_another_file_is_refused(tmp_path):
+    course, notebook = begun(tmp_path)
+    list(course.run(notebook, lambda _: None))
+    with pytest.raises(RealRunError, match=r"course\.pt: is a course with other orders"):
+        begun(tmp_path, ORDERS.model_copy(update={"seed": 1}))
+    (tmp_path / "course.pt").write_bytes(b"no such thing")
+    with pytest.raises(RealRunError, match=r"course\.pt: is no saved course"):
+        begun(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RealRunError, match="cannot be made"):
+        Notebook(tmp_path / "file" / "folder")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("order", ["unsplit", "deferred"])
+def test_a_course_teaches_something(tmp_path, order):
+    """Its loss falls; how good masks get takes hours, and is told of the models that are kept."""
+    orders = Orders(variant="tiny", order=order, steps=60, batch=4, every=15, examined=2)
+    course, notebook = begun(tmp_path, orders)
+    losses = [mark.loss for mark in course.run(notebook, lambda _: None)]
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_the_weights_are_a_checkpoint_of_the_variant(tmp_path):
+    course, _ = begun(tmp_path / "course")
+    save(weights_of(course.sam), tmp_path / "model.safetensors")
+    state = load(tmp_path / "model.safetensors", TINY)
+    assert all(each.dtype == torch.float16 for each in state.values())
+    assert set(state) == set(course.sam.state_dict())
+
+
+def test_the_rate_rises_then_falls_to_nothing():
+    rates = [part_of_rate(step, 1000) for step in range(1000)]
+    warm = round(courses.WARM_UP * 1000)
+    assert rates[0] == pytest.approx(1 / warm)
+    assert max(rates) == rates[warm] == 1
+    assert rates[warm:] == sorted(rates[warm:], reverse=True)
+    assert rates[-1] < 1e-5
