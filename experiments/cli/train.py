@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from pydantic import ValidationError
 
+from experiments.cli.options import progress_bar
 from experiments.extras import needs
+from experiments.laboratory.training.orders import Mark, Order, Orders
 from workloads.errors import WorkloadError
 from workloads.sam.variants import VARIANTS
 
@@ -16,7 +17,7 @@ def train(  # noqa: PLR0913, PLR0917 - an option each
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the course.")],
     variant: Annotated[str, typer.Option(help="Which SAM, e.g. small.")] = "small",
     order: Annotated[
-        Literal["unsplit", "deferred"],
+        Order,
         typer.Option(help="In which order blocks run: their own, or all global ones last."),
     ] = "unsplit",
     steps: Annotated[int, typer.Option(min=1, help="Steps of the whole course.")] = 6000,
@@ -45,15 +46,16 @@ def train(  # noqa: PLR0913, PLR0917 - an option each
         raise WorkloadError(
             f"--variant {variant!r}: is unknown; choose one of {', '.join(VARIANTS)}"
         )
+    try:
+        orders = Orders(
+            variant=variant, order=order, steps=steps, batch=batch, rate=rate, prior=prior,
+            seed=seed, every=every, examined=examined,
+        )  # fmt: skip
+    except ValidationError as error:  # of a number that is none
+        first = error.errors()[0]
+        raise WorkloadError(f"--{first['loc'][0]} {first['input']}: {first['msg']}") from error
     with needs("real", "torch", "PIL"):
-        from experiments.laboratory.training.course import Mark, Orders  # noqa: PLC0415 - torch
-        from experiments.laboratory.training.sitting import go_through  # noqa: PLC0415
-    orders = Orders(
-        variant=variant, order=order, steps=steps, batch=batch, rate=rate, prior=prior, seed=seed,
-        every=every, examined=examined,
-    )  # fmt: skip
-    terminal = Console(stderr=True)
-    columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        from experiments.laboratory.training.sitting import go_through  # noqa: PLC0415 - torch
 
     def show(mark: Mark) -> None:
         print(
@@ -62,13 +64,8 @@ def train(  # noqa: PLR0913, PLR0917 - an option each
             flush=True,
         )
 
-    with Progress(
-        *columns, console=terminal, transient=True, disable=not terminal.is_terminal
-    ) as progress:
-        task = progress.add_task("training", total=steps)
-        report = go_through(
-            orders, out, device, threads, lambda step: progress.update(task, completed=step), show
-        )
+    with progress_bar("training", steps) as told:
+        report = go_through(orders, out, device, threads, told, show)
     test = report["test"]
     print(
         f"On {test['scenes']} scenes that it has never seen: mean IoU {test['miou_point']:.3f} with"

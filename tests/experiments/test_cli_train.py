@@ -13,12 +13,21 @@ import pytest
 pytest.importorskip("torch", reason="pip install 'tessera[real]'")
 
 from experiments.cli.main import status_of
+from tests.computing import one_thread
 
 
 def test_what_is_no_variant_is_told_in_one_line(tmp_path, capsys):
     assert status_of(["train", "--variant", "huge", "--out", str(tmp_path / "x")]) == 2
     said = capsys.readouterr().err
     assert said.startswith("tessera: --variant 'huge': is unknown; choose one of vit-b")
+    assert said.count("\n") == 1
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_number_that_is_none_is_told_in_one_line(tmp_path, capsys):
+    assert status_of(["train", "--rate", "inf", "--out", str(tmp_path / "x")]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("tessera: --rate inf: ")
     assert said.count("\n") == 1
     assert not (tmp_path / "x").exists()
 
@@ -31,7 +40,8 @@ def test_a_course_ends_with_weights_and_what_made_them(tmp_path, capsys, monkeyp
     folder = tmp_path / "small"
     command = ["train", "--out", str(folder), "--steps", "2", "--batch", "1", "--every", "1"]
     command += ["--examined", "2"]
-    assert status_of([*command, "--device", "cpu", "--threads", "1"]) == 0
+    with one_thread():
+        assert status_of([*command, "--device", "cpu", "--threads", "1"]) == 0
     said = capsys.readouterr().out
     assert "step 1: loss" in said
     assert "On 3 scenes that it has never seen" in said
@@ -39,7 +49,8 @@ def test_a_course_ends_with_weights_and_what_made_them(tmp_path, capsys, monkeyp
     assert report["orders"]["steps"] == 2
     assert 0 <= report["test"]["miou_box"] <= 1
     assert (folder / "model.safetensors").stat().st_size < 20e6
-    assert status_of([*command, "--seed", "7"]) == 2
+    with one_thread():
+        assert status_of([*command, "--seed", "7"]) == 2
     assert "is a course with other orders" in capsys.readouterr().err
 
 

@@ -24,6 +24,7 @@ from sim.policies.generating import CloudOnly, EdgeOnly  # noqa: E402
 from sim.runner import Scenario  # noqa: E402
 from sim.tables import Tables  # noqa: E402
 from sim.trace import FINISHED  # noqa: E402
+from tests.computing import one_thread  # noqa: E402
 from tests.real_runner.conftest import in_turn  # noqa: E402
 from tests.real_runner.shards.sdxl.painting import (  # noqa: E402
     PROMPTS,
@@ -71,10 +72,8 @@ class Gallery:
 
 @pytest.fixture(scope="module", autouse=True)
 def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    with one_thread():
+        yield
 
 
 @pytest.fixture(scope="module")

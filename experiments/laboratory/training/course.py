@@ -7,20 +7,19 @@ interrupted goes on as if it had not been.
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, Final
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.nn import functional
 
-from experiments.laboratory.training.forward import Order, embeddings, masks
+from experiments.laboratory.training.forward import embeddings, masks
 from experiments.laboratory.training.judging import overlaps
 from experiments.laboratory.training.lessons import PROMPTINGS, Lesson, batches, examination
 from experiments.laboratory.training.losses import loss_of
 from experiments.laboratory.training.notebook import Notebook
+from experiments.laboratory.training.orders import Mark, Orders
 from real_runner.shards.architecture import new_sam
 from workloads.sam.variants import Variant
 from workloads.scenes import Look, Split
@@ -31,39 +30,6 @@ DECAY: Final = 0.05
 MOMENTA: Final = (0.9, 0.95)
 LARGEST_GRADIENT: Final = 1.0
 POSITIONS_DEVIATION: Final = 0.02
-
-
-class Orders(BaseModel):
-    """What a course consists of.
-
-    Each of ``steps`` has ``batch`` scenes of a ``prior`` with at most ``prompts`` prompts on each;
-    ``rate`` is the highest learning rate. After every so many steps (``every``) the model is
-    examined on as many scenes that it has not seen (``examined``).
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    variant: str
-    order: Order = "unsplit"
-    steps: int = Field(default=6000, ge=1)
-    batch: int = Field(default=8, ge=1)
-    prompts: int = Field(default=3, ge=1)
-    rate: float = Field(default=6e-4, gt=0)
-    prior: float = Field(default=0.5, ge=0, le=1)
-    seed: int = Field(default=0, ge=0)
-    every: int = Field(default=250, ge=1)
-    examined: int = Field(default=100, ge=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """How a course stands after a step: its mean loss since the last mark, and mean IoUs."""
-
-    step: int
-    seconds: float
-    loss: float
-    point: float
-    box: float
 
 
 class Course:
@@ -92,17 +58,17 @@ class Course:
             self._optimiser.load_state_dict(saved["optimiser"])
             self.step, self.before_s = saved["step"], saved["seconds"]
 
-    def run(self, notebook: Notebook, told: Callable[[int], None]) -> Iterator[Mark]:
+    def run(self, notebook: Notebook, told: Callable[[], None]) -> Iterator[Mark]:
         """Train to the end; yield a mark every so many steps, once it is on disk.
 
-        ``told`` is told of the number of each step that is done.
+        ``told`` is told of each step that is done.
         """
         orders, began_s, losses = self.orders, time.monotonic(), list[float]()
         steps = range(self.step, orders.steps)
         for lessons in batches(self._look, orders.seed, orders.batch, orders.prompts, steps):
             losses.append(self._learn(lessons))
             self.step += 1
-            told(self.step)
+            told()
             if self.step % orders.every == 0 or self.step == orders.steps:
                 loss, (point, box) = fmean(losses), self.examined("validate", orders.examined)
                 seconds = self.before_s + time.monotonic() - began_s

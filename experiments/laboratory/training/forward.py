@@ -1,16 +1,13 @@
 """A SAM as a function that can be differentiated, its blocks in the order of a mode."""
 
-from typing import Any, Final, Literal, get_args
+from typing import Any
 
 from torch import Tensor
 
 from experiments.laboratory.training.lessons import Lesson
+from experiments.laboratory.training.orders import Order
 from real_runner.shards.decoder import embedded
 from workloads.sam.variants import Variant
-
-Order = Literal["unsplit", "deferred"]
-"""``deferred``: all windowed blocks first, then all global ones, as mode `deferred` runs them."""
-ORDERS: Final[tuple[Order, ...]] = get_args(Order)
 
 
 def embeddings(sam: Any, variant: Variant, pictures: Tensor, order: Order) -> Tensor:

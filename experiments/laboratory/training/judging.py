@@ -6,9 +6,10 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from experiments.laboratory.training.forward import Order, embeddings, masks
+from experiments.laboratory.training.forward import embeddings, masks
 from experiments.laboratory.training.lessons import Lesson
 from experiments.laboratory.training.losses import overlap
+from experiments.laboratory.training.orders import Order
 from workloads.sam.variants import Variant
 
 

@@ -1,6 +1,9 @@
 """What a course of training leaves in its folder: where it stands, and how it came there."""
 
 import csv
+import fcntl
+import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, fields
@@ -13,23 +16,35 @@ from real_runner.errors import RealRunError
 
 STATE: Final = "course.pt"
 CURVE: Final = "curve.csv"
+REPORT: Final = "training.json"
 
 
 class Notebook:
-    """A folder: ``course.pt`` to go on from, and ``curve.csv``, a row per mark.
+    """A folder: ``course.pt`` to go on from, ``curve.csv``, a row per mark, and ``training.json``.
 
-    Files are whole or not there, whenever a course ends.
+    Files are whole or not there, whenever a course ends. It is one notebook's until that is closed
+    or its process ends: then the kernel lets go of it, too.
     """
 
     def __init__(self, folder: Path) -> None:
         self._state = folder / STATE
         self._curve = folder / CURVE
+        self._report = folder / REPORT
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise RealRunError(
-                f"{folder}: cannot be made ({error}); give another folder"
-            ) from error
+            raise RealRunError(f"{folder}: cannot be made ({error}); give another") from error
+        self._held = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self.close()
+            reason = f"{folder}: another course is at work here; give another folder, or wait"
+            raise RealRunError(reason) from error
+
+    def close(self) -> None:
+        """Let another course have the folder."""
+        os.close(self._held)
 
     def saved(self, orders: str) -> dict[str, Any] | None:
         """Return what was kept of a course with these orders, on the processor; None if nothing.
@@ -53,12 +68,14 @@ class Notebook:
 
     def keep(self, state: dict[str, Any], mark: Any) -> None:
         """Keep where a course stands, and its mark; `RealRunError` where there is no room."""
-        try:
-            with _whole(self._state) as part:
-                torch.save(state, part)
-            self._note(mark)
-        except (OSError, RuntimeError) as error:  # torch's own says so of a full disk
-            raise RealRunError(f"{self._state}: cannot be written ({error}); make room") from error
+        with _whole(self._state) as part:
+            torch.save(state, part)
+        self._note(mark)
+
+    def report(self, report: dict[str, Any]) -> None:
+        """Keep what has come of a course that is over; `RealRunError` where there is no room."""
+        with _whole(self._report) as part:
+            part.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
     def _note(self, mark: Any) -> None:
         """Put a mark to the curve, in place of those of steps that are taken again."""
@@ -74,10 +91,15 @@ class Notebook:
 
 @contextmanager
 def _whole(path: Path) -> Iterator[Path]:
-    """Lend a path to write to; what is written there takes the place of ``path`` at once."""
+    """Lend a path to write to; what is written there takes the place of ``path`` at once.
+
+    Raises `RealRunError` where there is no room.
+    """
     part = path.with_name(path.name + ".part")
     try:
         yield part
         part.replace(path)
+    except (OSError, RuntimeError) as error:  # torch's own says so of a full disk
+        raise RealRunError(f"{path}: cannot be written ({error}); make room there") from error
     finally:
         part.unlink(missing_ok=True)

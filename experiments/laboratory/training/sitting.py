@@ -1,15 +1,16 @@
 """One sitting of a course of training: from wherever it stands to its end, and what is kept."""
 
-import json
 import platform
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 
-from experiments.laboratory.training.course import Course, Mark, Orders, weights_of
+from experiments.laboratory.training.course import Course, weights_of
 from experiments.laboratory.training.notebook import Notebook
+from experiments.laboratory.training.orders import Mark, Orders
 from real_runner.errors import RealRunError
 from real_runner.shards.saving import save
 from workloads.sam.variants import VARIANTS
@@ -17,7 +18,6 @@ from workloads.sam.variants import VARIANTS
 TESTED: Final = 500
 """Scenes of the split ``test`` that a course is judged by at its end."""
 WEIGHTS: Final = "model.safetensors"
-REPORT: Final = "training.json"
 
 
 def go_through(
@@ -25,42 +25,41 @@ def go_through(
     folder: Path,
     device: str,
     threads: int,
-    told: Callable[[int], None],
+    told: Callable[[], None],
     marked: Callable[[Mark], None],
 ) -> dict[str, Any]:
     """Train to the end; return the report, which stands in ``folder`` beside the weights.
 
     ``device`` is ``cpu``, ``cuda`` or ``auto``, ``threads`` those of a processor, 0 for all.
-    ``told`` is told of each step, ``marked`` of each mark. Raises `RealRunError` where the device
-    is not there, or the folder holds a course with other orders.
+    ``told`` is told of each step, those done before included, ``marked`` of each mark. Raises
+    `RealRunError` where the device is not there, or the folder holds a course with other orders or
+    is another's just now.
     """
     if threads:
         torch.set_num_threads(threads)
-    variant = VARIANTS[orders.variant]
     where = _device(device)
-    notebook = Notebook(folder)
-    course = Course(orders, variant, where)
-    course.take_up(notebook)
-    told(course.step)
-    seconds = course.before_s
-    for mark in course.run(notebook, told):
-        seconds = mark.seconds
-        marked(mark)
-    point, box = course.examined("test", TESTED)
-    save(weights_of(course.sam), folder / WEIGHTS)
-    report = {
-        "orders": orders.model_dump(),
-        "test": {"scenes": TESTED, "miou_point": round(point, 5), "miou_box": round(box, 5)},
-        "parameters": sum(each.numel() for each in course.sam.parameters()),
-        "training_s": round(seconds),
-        "device": where if where == "cpu" else torch.cuda.get_device_name(),
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "machine": platform.machine(),
-    }
-    part = folder / (REPORT + ".part")
-    part.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    part.replace(folder / REPORT)
+    with closing(Notebook(folder)) as notebook:
+        course = Course(orders, VARIANTS[orders.variant], where)
+        course.take_up(notebook)
+        for _ in range(course.step):
+            told()
+        seconds = course.before_s
+        for mark in course.run(notebook, told):
+            seconds = mark.seconds
+            marked(mark)
+        point, box = course.examined("test", TESTED)
+        save(weights_of(course.sam), folder / WEIGHTS)
+        report = {
+            "orders": orders.model_dump(),
+            "test": {"scenes": TESTED, "miou_point": round(point, 5), "miou_box": round(box, 5)},
+            "parameters": sum(each.numel() for each in course.sam.parameters()),
+            "training_s": round(seconds),
+            "device": where if where == "cpu" else torch.cuda.get_device_name(),
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+            "machine": platform.machine(),
+        }
+        notebook.report(report)
     return report
 
 

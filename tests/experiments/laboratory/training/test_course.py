@@ -9,11 +9,13 @@ pytest.importorskip("torch", reason="pip install 'tessera[real]'")
 import torch
 
 from experiments.laboratory.training import course as courses
-from experiments.laboratory.training.course import Course, Orders, part_of_rate, weights_of
+from experiments.laboratory.training.course import Course, part_of_rate, weights_of
 from experiments.laboratory.training.notebook import Notebook
+from experiments.laboratory.training.orders import Orders
 from real_runner.errors import RealRunError
 from real_runner.shards.saving import save
 from real_runner.shards.weights import load
+from tests.computing import one_thread
 from workloads.sam.variants import Variant
 
 TINY = Variant("tiny", 32, 2, 2, (1,), window_tokens=2, image_px=64)
@@ -21,16 +23,18 @@ ORDERS = Orders(variant="tiny", steps=6, batch=2, every=2, examined=3)
 
 
 @pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def _one_thread():
+    with one_thread():
+        yield
 
 
 def begun(folder, orders=ORDERS):
     course, notebook = Course(orders, TINY, "cpu"), Notebook(folder)
-    course.take_up(notebook)
+    try:
+        course.take_up(notebook)
+    except RealRunError:
+        notebook.close()
+        raise
     return course, notebook
 
 
@@ -41,19 +45,20 @@ def curve(folder):
 
 def test_a_course_that_was_interrupted_ends_as_one_that_was_not(tmp_path):
     whole, notebook = begun(tmp_path / "whole")
-    marks = list(whole.run(notebook, lambda _: None))
+    marks = list(whole.run(notebook, lambda: None))
     assert [mark.step for mark in marks] == [2, 4, 6]
 
     parted, notebook = begun(tmp_path / "parted")
     told = []
-    running = parted.run(notebook, told.append)
+    running = parted.run(notebook, lambda: told.append(parted.step))
     next(running)
     next(running)
     running.close()
-    assert told[:4] == [1, 2, 3, 4]
+    notebook.close()
+    assert told == [1, 2, 3, 4]
     parted, notebook = begun(tmp_path / "parted")
     assert parted.step == 4
-    assert [mark.step for mark in parted.run(notebook, lambda _: None)] == [6]
+    assert [mark.step for mark in parted.run(notebook, lambda: None)] == [6]
 
     for name, value in whole.sam.state_dict().items():
         assert torch.equal(value, parted.sam.state_dict()[name]), name
@@ -66,14 +71,40 @@ def test_a_course_that_was_interrupted_ends_as_one_that_was_not(tmp_path):
 
 def test_a_course_over_and_done_has_nothing_left_to_do(tmp_path):
     course, notebook = begun(tmp_path)
-    list(course.run(notebook, lambda _: None))
+    list(course.run(notebook, lambda: None))
+    notebook.close()
     course, notebook = begun(tmp_path)
-    assert list(course.run(notebook, lambda _: None)) == []
+    assert list(course.run(notebook, lambda: None)) == []
+
+
+def test_two_courses_in_one_folder_do_not_meet(tmp_path):
+    _, first = begun(tmp_path)
+    with pytest.raises(RealRunError, match="another course is at work here; give another folder"):
+        begun(tmp_path)
+    first.close()
+    begun(tmp_path)
+
+
+def test_a_full_disk_is_told_in_one_line_and_what_was_kept_is_there_still(tmp_path, monkeypatch):
+    course, notebook = begun(tmp_path)
+    marks = course.run(notebook, lambda: None)
+    next(marks)
+    kept = (tmp_path / "course.pt").read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(RealRunError, match=r"course\.pt: cannot be written .*make room there"):
+        next(marks)
+    assert (tmp_path / "course.pt").read_bytes() == kept
+    assert not list(tmp_path.glob("*.part"))
 
 
 def test_a_folder_with_other_orders_or_another_file_is_refused(tmp_path):
     course, notebook = begun(tmp_path)
-    list(course.run(notebook, lambda _: None))
+    list(course.run(notebook, lambda: None))
+    notebook.close()
     with pytest.raises(RealRunError, match=r"course\.pt: is a course with other orders"):
         begun(tmp_path, ORDERS.model_copy(update={"seed": 1}))
     (tmp_path / "course.pt").write_bytes(b"no such thing")
@@ -90,7 +121,7 @@ def test_a_course_teaches_something(tmp_path, order):
     """Its loss falls; how good masks get takes hours, and is told of the models that are kept."""
     orders = Orders(variant="tiny", order=order, steps=60, batch=4, every=15, examined=2)
     course, notebook = begun(tmp_path, orders)
-    losses = [mark.loss for mark in course.run(notebook, lambda _: None)]
+    losses = [mark.loss for mark in course.run(notebook, lambda: None)]
     assert losses[-1] < 0.9 * losses[0]
 
 

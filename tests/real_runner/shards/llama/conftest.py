@@ -11,6 +11,7 @@ from real_runner.shards.llama.architecture import config_of
 from real_runner.shards.llama.executor import LlamaExecutor
 from real_runner.shards.llama.weights import drawn, prepare
 from real_runner.shards.packages import class_named
+from tests.computing import one_thread
 from workloads.llama.model import Llama, tokens
 from workloads.llama.variants import Architecture
 from workloads.stage import Payload
@@ -22,10 +23,8 @@ JOB = 7
 
 @pytest.fixture(autouse=True)
 def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    with one_thread():
+        yield
 
 
 @pytest.fixture(scope="session")

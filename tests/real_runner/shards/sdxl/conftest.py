@@ -10,6 +10,7 @@ pytest.importorskip("diffusers")
 from safetensors.torch import load_file  # noqa: E402
 
 from real_runner.shards.sdxl import weights  # noqa: E402
+from tests.computing import one_thread  # noqa: E402
 from tests.real_runner.shards.sdxl.painting import (  # noqa: E402
     TINY,
     Padding,
@@ -20,11 +21,9 @@ from tests.real_runner.shards.sdxl.painting import (  # noqa: E402
 
 
 @pytest.fixture(autouse=True, scope="session")
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def _one_thread() -> Iterator[None]:
+    with one_thread():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,44 @@
+"""What a course of training consists of, and how it stands: values, without torch."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Order = Literal["unsplit", "deferred"]
+"""``deferred``: all windowed blocks first, then all global ones, as mode `deferred` runs them."""
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class Orders(BaseModel):
+    """What a course consists of.
+
+    Each of ``steps`` has ``batch`` scenes of a ``prior`` with at most ``prompts`` prompts on each;
+    ``rate`` is the highest learning rate. After every so many steps (``every``) the model is
+    examined on as many scenes that it has not seen (``examined``).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    variant: str
+    order: Order = "unsplit"
+    steps: Count = 6000
+    batch: Count = 8
+    prompts: Count = 3
+    rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 6e-4
+    prior: Annotated[float, Field(ge=0, le=1)] = 0.5
+    seed: Annotated[int, Field(ge=0)] = 0
+    every: Count = 250
+    examined: Count = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How a course stands after a step: its mean loss since the last mark, and mean IoUs."""
+
+    step: int
+    seconds: float
+    loss: float
+    point: float
+    box: float
