@@ -54,14 +54,20 @@ def test_a_course_ends_with_weights_and_what_made_them(tmp_path, capsys, monkeyp
     assert "is a course with other orders" in capsys.readouterr().err
 
 
+def endless(folder):
+    """Return a command that trains for longer than any test lasts."""
+    program = str(Path(sys.executable).parent / "tessera")
+    command = [program, "train", "--out", str(folder / "small")]
+    command += ["--steps", "1000", "--batch", "1", "--every", "1", "--device", "cpu"]
+    command += ["--examined", "2"]
+    return command
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_who_is_interrupted_reads_one_line_and_leaves_nothing_behind(tmp_path, number):
     """As a terminal does it: the signal reaches every process of the group."""
-    program = str(Path(sys.executable).parent / "tessera")
-    command = [program, "train", "--out", str(tmp_path / "small")]
-    command += ["--steps", "1000", "--batch", "1", "--every", "1", "--device", "cpu"]
-    command += ["--examined", "2"]
+    command = endless(tmp_path)
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
@@ -77,3 +83,16 @@ def test_who_is_interrupted_reads_one_line_and_leaves_nothing_behind(tmp_path, n
     psutil.wait_procs(below, timeout=10)
     assert not [each for each in below if each.is_running()]
     assert not list(tmp_path.glob("*/*.part"))
+
+
+@pytest.mark.long
+def test_a_course_that_is_killed_takes_its_other_process_with_it(tmp_path):
+    """So the folder is free again at once."""
+    command = endless(tmp_path)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline().startswith("step 1: loss")
+        below = psutil.Process(process.pid).children(recursive=True)
+        assert below
+        process.kill()
+    psutil.wait_procs(below, timeout=10)
+    assert not [each for each in below if each.is_running()]
