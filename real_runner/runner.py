@@ -253,7 +253,9 @@ class _House:
             self._stack.push_async_callback(self.links.stop)
             await self.links.open()
         emulated = self.links.emulation if self.links else None
-        yard: Yard = external or LocalYard(folder, secure=secure, emulated=emulated)
+        yard: Yard = external or LocalYard(
+            folder, secure=secure, emulated=emulated, dilation=self._dilation
+        )
         family = family_of(self._model) if computing else None
         text = model_text(self._model) if family else ""
         weights = self._weights(family, folder) if family else None

@@ -16,7 +16,9 @@ from real_runner.orchestration.overruns import GRACE_S
 from sim.errors import ScenarioError
 
 GRID: Final = tuple(
-    step * decade for decade in (1.0, 10.0, 100.0) for step in (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
+    step * decade
+    for decade in (1.0, 10.0, 100.0, 1000.0)
+    for step in (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
 )
 """The dilations that are chosen from."""
 SHARE: Final = 0.05

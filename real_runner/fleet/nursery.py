@@ -48,8 +48,12 @@ class Nursery:
         credentials: Path | None,
         log: Path,
         namespace: str | None = None,
+        dilation: float = 1.0,
     ) -> int:
-        """Start a worker, in a network namespace where one is given; return its process number."""
+        """Start a worker, in a network namespace where one is given; return its process number.
+
+        What its peers do may take ``dilation`` times as long as undilated.
+        """
         assert self._process is not None  # noqa: S101 - started first
         assert self._process.stdin is not None  # noqa: S101 - a pipe
         self._born[node] = asyncio.get_running_loop().create_future()
@@ -59,6 +63,7 @@ class Nursery:
             "credentials": str(credentials) if credentials else None,
             "log": str(log),
             "namespace": namespace,
+            "dilation": dilation,
         }
         try:
             self._process.stdin.write(json.dumps(order).encode() + b"\n")

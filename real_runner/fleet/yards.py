@@ -19,15 +19,22 @@ from real_runner.wire.credentials import Credentials
 class LocalYard:
     """Forks workers that reach each other over the loopback interface, and end with the run.
 
-    With ``emulated`` links each lives in its namespace, and reaches the others over these alone.
+    With ``emulated`` links each lives in its namespace, and reaches the others over these alone;
+    everything on the network may take ``dilation`` times as long.
     """
 
     def __init__(
-        self, folder: RunFolder, *, secure: bool = True, emulated: Backend | None = None
+        self,
+        folder: RunFolder,
+        *,
+        secure: bool = True,
+        emulated: Backend | None = None,
+        dilation: float = 1.0,
     ) -> None:
         self.credentials: Credentials | None = None
         self.reads_our_files = True
         self._emulated = emulated
+        self._dilation = dilation
         self._folder = folder.path
         self._run = folder.run
         self._authority = Authority.create() if secure else None
@@ -55,6 +62,7 @@ class LocalYard:
             self._credentials_for(node, number),
             self._log(number),
             self._emulated.namespace(node) if self._emulated else None,
+            self._dilation,
         )
         return control
 

@@ -22,7 +22,8 @@ class Limits:
     has come for ``stall_s``, and after ``delivery_s`` in any case. ``streams`` bounds the calls
     that a server serves at one time (each peer that sends has one open), ``keepalive_s`` is how
     long a connection may be silent before it is asked for a sign of life, and then how long that
-    sign may take; ``connect_s`` is how long one attempt to connect may take.
+    sign may take; ``connect_s`` is how long one attempt to connect may take, ``handshake_s`` how
+    long a server waits for a peer that has connected to prove who it is.
     """
 
     parcel_bytes: int = 64 * MIB
@@ -39,6 +40,7 @@ class Limits:
     streams: int = 512
     keepalive_s: float = 60.0
     connect_s: float = 1.0
+    handshake_s: float = 120.0
 
     def dilated(self, factor: float) -> "Limits":
         """Return what holds where everything on the network takes ``factor`` times as long."""
@@ -48,6 +50,7 @@ class Limits:
             delivery_s=self.delivery_s * factor,
             keepalive_s=self.keepalive_s * factor,
             connect_s=self.connect_s * factor,
+            handshake_s=self.handshake_s * factor,
         )
 
     def __post_init__(self) -> None:

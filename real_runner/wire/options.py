@@ -5,6 +5,8 @@ from typing import Any
 from real_runner.wire.limits import Limits
 
 Options = list[tuple[str, Any]]
+_LONGEST_MS = 2**31 - 1
+"""What gRPC keeps a time in."""
 
 
 def channel_options(limits: Limits) -> Options:
@@ -14,7 +16,7 @@ def channel_options(limits: Limits) -> Options:
         ("grpc.use_local_subchannel_pool", 1),  # else channels to one address share a connection
         ("grpc.enable_retries", 0),  # the courier knows better when to try again
         ("grpc.initial_reconnect_backoff_ms", 50),
-        ("grpc.min_reconnect_backoff_ms", round(limits.connect_s * 1000)),  # of one attempt
+        ("grpc.min_reconnect_backoff_ms", _milliseconds(limits.connect_s)),  # of one attempt
         ("grpc.max_reconnect_backoff_ms", 1000),
     ]
 
@@ -25,13 +27,13 @@ def server_options(limits: Limits) -> Options:
         *_common(limits),
         ("grpc.so_reuseport", 0),  # else two workers may share an address, and neither knows
         ("grpc.max_concurrent_streams", limits.streams),
-        ("grpc.server_handshake_timeout_ms", 120_000),
+        ("grpc.server_handshake_timeout_ms", _milliseconds(limits.handshake_s)),
         ("grpc.http2.max_ping_strikes", 0),
     ]
 
 
 def _common(limits: Limits) -> Options:
-    keepalive_ms = round(limits.keepalive_s * 1000)
+    keepalive_ms = _milliseconds(limits.keepalive_s)
     return [
         ("grpc.max_receive_message_length", limits.message_bytes),
         ("grpc.max_send_message_length", limits.message_bytes),
@@ -43,3 +45,7 @@ def _common(limits: Limits) -> Options:
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.enable_http_proxy", 0),
     ]
+
+
+def _milliseconds(seconds: float) -> int:
+    return min(round(seconds * 1000), _LONGEST_MS)

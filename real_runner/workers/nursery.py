@@ -102,10 +102,12 @@ def _become_worker(parent: int, order: dict[str, Any]) -> NoReturn:
         null = os.open(os.devnull, os.O_RDONLY)
         for old, new in ((null, 0), (log, 1), (log, 2)):
             os.dup2(old, new)
+        from real_runner.wire.limits import Limits  # noqa: PLC0415 - only in the fork
         from real_runner.workers.service import serve_node  # noqa: PLC0415 - only in the fork
 
         folder = Path(order["log"]).parent  # the run's, which goes with the run, however it ends
-        serve_node(order["addresses"], _folder(order["credentials"]), folder=folder)
+        limits = Limits().dilated(order["dilation"])
+        serve_node(order["addresses"], _folder(order["credentials"]), folder=folder, limits=limits)
         status = 0
     except BaseException:  # noqa: BLE001 - nothing may return into the nursery's own loop
         traceback.print_exc()

@@ -46,15 +46,17 @@ def serve_node(
     credentials: Path | None,
     announce: Callable[[str, str], None] = lambda *_: None,
     folder: Path | None = None,
+    limits: Limits | None = None,
 ) -> None:
     """Serve at ``addresses``, the last of which is the one for peers, until told to stop.
 
     ``announce`` is told the node's name, where there is a certificate, and that address.
-    Weights that are pushed to it lie below ``folder``, or where temporary files do.
+    Weights that are pushed to it lie below ``folder``, or where temporary files do. ``limits`` are
+    those of its server, by default the usual ones.
     """
     known = Credentials.load(credentials) if credentials else None
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    asyncio.run(_serve(addresses, known, announce, folder))
+    asyncio.run(_serve(addresses, known, announce, folder, limits or Limits()))
 
 
 async def _serve(
@@ -62,6 +64,7 @@ async def _serve(
     credentials: Credentials | None,
     announce: Callable[[str, str], None],
     below: Path | None,
+    limits: Limits,
 ) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -69,7 +72,7 @@ async def _serve(
         loop.add_signal_handler(number, stopped.set)
     with tempfile.TemporaryDirectory(prefix="tessera-weights-", dir=below) as folder:
         node = _Node(credentials, Path(folder))
-        server = await serve(addresses, credentials, node.handlers(), Limits())
+        server = await serve(addresses, credentials, node.handlers(), limits)
         node.address = server.addresses[-1]
         announce(credentials.node if credentials else "", node.address)
         await stopped.wait()

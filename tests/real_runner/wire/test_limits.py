@@ -21,7 +21,7 @@ def test_whatever_waits_for_the_network_waits_longer_where_that_is_slowed():
     limits = Limits()
     slow = limits.dilated(10.0)
     names = {name for name in Limits.__dataclass_fields__ if name.endswith("_s")}
-    assert names == {"stall_s", "delivery_s", "keepalive_s", "connect_s"}
+    assert names == {"stall_s", "delivery_s", "keepalive_s", "connect_s", "handshake_s"}
     assert all(getattr(slow, name) == 10 * getattr(limits, name) for name in names)
     assert replace(slow, **{name: getattr(limits, name) for name in names}) == limits
 
