@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from workloads.codec import Codec
+from workloads.errors import WorkloadError
 
 Shard = tuple[int, ...]
 """Indices of the parts of the input (windows, tiles, tokens) that belong together."""
@@ -60,7 +61,8 @@ class Stage:
     them hold is for the run to tell. ``positions`` are those of a text that it runs, the first and
     the one past the last. ``codec`` is what its input is written with and read back before it is
     used, as whoever got it over the wire did; empty: it is used as it is. ``cache_bytes`` is what
-    then lies on its node for the next round of the same text.
+    then lies on its node for the next round of the same text. ``settings`` are what else its kind
+    needs to know, by name, such as how many tokens are averaged into one.
     """
 
     kind: str
@@ -75,6 +77,18 @@ class Stage:
     positions: tuple[int, int] = (0, 0)
     codec: str = ""
     cache_bytes: float = 0.0
+    settings: tuple[tuple[str, float], ...] = ()
+
+    def setting(self, name: str) -> float:
+        """Return one of its settings; `WorkloadError` where it has none of that name.
+
+        >>> Stage("sam.landmark", 0, 0, settings=(("pool", 49),)).setting("pool")
+        49
+        """
+        for known, value in self.settings:
+            if known == name:
+                return value
+        raise WorkloadError(f"{self.kind}: has no setting {name!r}; give it one")
 
     @property
     def sort(self) -> "Stage":

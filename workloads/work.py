@@ -106,6 +106,7 @@ def stage_of(  # noqa: PLR0913 - what a stage is described by
     positions: tuple[int, int] = (0, 0),
     codec: str = "",
     cache_bytes: float = 0.0,
+    settings: tuple[tuple[str, float], ...] = (),
 ) -> Stage:
     """Return ``work`` at a precision as a stage.
 
@@ -127,4 +128,5 @@ def stage_of(  # noqa: PLR0913 - what a stage is described by
         positions=positions,
         codec=codec,
         cache_bytes=cache_bytes,
+        settings=settings,
     )

@@ -9,7 +9,7 @@ from workloads.stage import Stage
 
 control = load("real_runner/control/control.proto")
 
-VERSION = 4
+VERSION = 5
 METHOD = "/tessera.Control/Work"
 ORCHESTRATOR = "orchestrator"
 """The name in the certificate of the one who may command workers."""
@@ -30,6 +30,7 @@ def stage_message(stage: Stage) -> Any:
         makes=payload_message(stage.makes) if stage.makes else None,
         positions=stage.positions,
         codec=stage.codec,
+        settings=[control.Setting(name=name, value=value) for name, value in stage.settings],
     )
 
 
@@ -47,4 +48,5 @@ def stage_of(message: Any) -> Stage:
         payload_of(message.makes) if message.HasField("makes") else None,
         (message.positions[0], message.positions[1]),
         message.codec,
+        settings=tuple((each.name, each.value) for each in message.settings),
     )

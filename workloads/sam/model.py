@@ -88,10 +88,17 @@ class Sam:
         return payloads.tokens(self.variant, shard, blocks_done, mixes=mixes)
 
     def stage(
-        self, kind: str, work: Work, blocks: tuple[int, ...] = (), shard: Shard = ()
+        self,
+        kind: str,
+        work: Work,
+        blocks: tuple[int, ...] = (),
+        shard: Shard = (),
+        settings: tuple[tuple[str, float], ...] = (),
     ) -> Stage:
         """Return ``work`` as a stage ``sam.kind`` at this model's precision."""
-        return stage_of(f"sam.{kind}", work, self.precision, blocks=blocks, shard=shard)
+        return stage_of(
+            f"sam.{kind}", work, self.precision, blocks=blocks, shard=shard, settings=settings
+        )
 
     def patch_embed(self) -> Stage:
         """Return embedding the patches of the whole image."""
