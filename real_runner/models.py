@@ -22,7 +22,7 @@ from workloads.stage import Model
 class Family:
     """Models of one ``kind``.
 
-    ``module`` has the class named ``executor``, made of a model, its weights' path and a
+    ``module`` has what makes an ``executor``, by name, of a model, its weights' path and a
     `NodeSpec`; ``weights`` is the module whose ``prepare`` finds or draws the numbers. Both import
     torch, so they are imported when they are needed. ``caches`` says that requests leave something
     on a node between their rounds, which may be bounded. Importing ``classes`` imports what the
@@ -68,7 +68,7 @@ class Family:
 
 _SHARDS = "real_runner.shards"
 FAMILIES = (
-    Family("sam", Sam, f"{_SHARDS}.sam", "SamExecutor", f"{_SHARDS}.weights"),
+    Family("sam", Sam, f"{_SHARDS}.sam", "sam_executor", f"{_SHARDS}.weights"),
     Family(
         "llama",
         Llama,

@@ -31,7 +31,7 @@ from real_runner.shards import weights
 from real_runner.shards.architecture import empty_sam
 from real_runner.shards.dense import product, product_gelu
 from real_runner.shards.inputs import captured
-from real_runner.shards.sam import SamExecutor
+from real_runner.shards.sam import SamExecutor, sam_executor
 from real_runner.shards.saving import save
 from workloads.images import Image
 from workloads.sam.model import Sam
@@ -142,7 +142,7 @@ def _encoders(variant: Variant, repeats: int, folder: Path) -> Iterator[Row]:
         sam, "exact", (sam.whole,), offload_tokenwise=True
     )
     stages["exact, a shard per window"] = _stages(sam, "exact", each)
-    node = SamExecutor(sam, path, NodeSpec(dtype="fp32"))
+    node = sam_executor(sam, path, NodeSpec(dtype="fp32"))
     prepare = partial(_prepare, node, sam)
     ways = [Way(partial(node.run, JOB, some), prepare) for some in stages.values()]
     baseline, *ours = _medians([Way(_baseline(variant, path)), *ways], repeats)

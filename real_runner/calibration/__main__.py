@@ -19,7 +19,7 @@ from real_runner.calibration.stopwatch import stopwatch_for
 from real_runner.errors import RealRunError, StepError
 from real_runner.models import model_from
 from real_runner.shards import stages, weights
-from real_runner.shards.sam import SamExecutor
+from real_runner.shards.sam import sam_executor
 from real_runner.workers.assembly import bound_threads
 from real_runner.workers.confinement import confine
 from topologies.documents import DocumentError
@@ -46,7 +46,7 @@ def _obey(order: Order) -> None:
     with tempfile.TemporaryDirectory(prefix="tessera-calibration-") as folder:
         path = Path(folder) / "weights.safetensors"
         weights.prepare(sam, order.weights, 0, path)
-        executor = SamExecutor(sam, path, order.spec)
+        executor = sam_executor(sam, path, order.spec)
         done, runs = 0, len(chosen) * (WARM_UP + order.repetitions)
 
         def advance() -> None:

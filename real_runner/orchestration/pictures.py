@@ -55,7 +55,7 @@ class Pictures:
         if request.origin in self._real:
             slot = self._pictures[turn].slot
             found[request.origin] = [control.Input(job=job, slot=slot)]
-        for node in _decoding(plan) & self._real:
+        for node in decoding_nodes(plan) & self._real:
             prompt = control.Input(job=job, content=self._prompts[turn].message())
             found.setdefault(node, []).append(prompt)
         return found
@@ -71,7 +71,8 @@ class Pictures:
 
 
 @lru_cache(maxsize=4096)
-def _decoding(plan: Plan) -> frozenset[str]:
+def decoding_nodes(plan: Plan) -> frozenset[str]:
+    """Return the nodes that need the prompts of a request."""
     return frozenset(
         step.node
         for step in plan.steps

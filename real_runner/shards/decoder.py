@@ -45,6 +45,7 @@ class Decoder:
 
     def __init__(self, sam: Sam, module: Any) -> None:
         self._sam = sam
+        self.module = module
         self._prompt_encoder = module.prompt_encoder
         self._decoder = module.mask_decoder
 

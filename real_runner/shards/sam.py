@@ -27,22 +27,23 @@ ROWS_PER_TOKEN = {"tokens": 1, "attention": 1, "embedding": 1, "qkv": 3}
 
 
 class SamExecutor:
-    """Implements `real_runner.executor.Executor` for one model.
+    """Implements `real_runner.executor.Executor` with the parts of one model.
 
-    ``weights`` is a checkpoint (`real_runner.shards.weights.load`); numbers are in the dtype and
-    on the device of ``spec``. Besides tensors of tokens these travel: ``image``, the captured
-    file; ``pixels``, tiles as bytes, each after its length as ``uint32`` unless they are raw;
-    ``prompt``, float32 (prompts, 2, 3): x and y in pixels of the captured image, and a label;
-    ``mask``, one bit per pixel of the resized square.
-
-    Raises `RealRunError` where the weights do not fit the model or the device is not there.
+    Besides tensors of tokens these travel: ``image``, the captured file; ``pixels``, tiles as
+    bytes, each after its length as ``uint32`` unless they are raw; ``prompt``, float32 (prompts,
+    2, 3): x and y in pixels of the captured image, and a label; ``mask``, one bit per pixel of the
+    resized square.
     """
 
-    def __init__(self, model: Sam, weights: Path, spec: NodeSpec) -> None:
-        self._sam = model
-        self._kit = _kit(model, weights, spec)
+    def __init__(self, kit: stages.Kit) -> None:
+        self._sam = kit.sam
+        self._kit = kit
         self._boards: dict[int, Board] = {}
         self._lock = Lock()
+
+    def serving(self, model: Sam) -> "SamExecutor":
+        """Return one with the same weights for pictures of another size, or more prompts."""
+        return SamExecutor(self._kit.serving(model))
 
     def put(self, job: int, payload: Payload, array: Array) -> None:
         """Keep what has arrived; a floating-point array itself, not a copy, where it fits."""
@@ -139,6 +140,16 @@ class SamExecutor:
         if not count:
             raise StepError(f"{payload.tensor}: an empty shard; name the windows")
         return count
+
+
+def sam_executor(model: Sam, weights_path: Path, spec: NodeSpec) -> SamExecutor:
+    """Return an executor for a model with the weights of a checkpoint.
+
+    That is one that `real_runner.shards.weights.load` reads; numbers are in the dtype and on the
+    device of ``spec``. Raises `RealRunError` where the weights do not fit the model or the device
+    is not there.
+    """
+    return SamExecutor(_kit(model, weights_path, spec))
 
 
 def _kit(model: Sam, path: Path, spec: NodeSpec) -> stages.Kit:

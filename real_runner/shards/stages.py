@@ -6,7 +6,7 @@ runs blocks in another order; there a block's level is the number of blocks run 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -35,6 +35,10 @@ class Kit:
     decoder: Decoder
     dtype: torch.dtype
     device: torch.device
+
+    def serving(self, sam: Sam) -> "Kit":
+        """Return the same parts for pictures of another size, or more prompts."""
+        return replace(self, sam=sam, decoder=Decoder(sam, self.decoder.module))
 
     def shard_of(self, stage: Stage) -> Shard:
         """Return the windows that a stage runs on."""

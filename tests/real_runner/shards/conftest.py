@@ -14,7 +14,7 @@ from real_runner.shards import weights  # noqa: E402
 from real_runner.shards.architecture import empty_sam  # noqa: E402
 from real_runner.shards.inputs import captured  # noqa: E402
 from real_runner.shards.operators import import_segment_anything  # noqa: E402
-from real_runner.shards.sam import SamExecutor  # noqa: E402
+from real_runner.shards.sam import SamExecutor, sam_executor  # noqa: E402
 from workloads.images import Image  # noqa: E402
 from workloads.sam.model import Sam  # noqa: E402
 from workloads.sam.sharding import Sharding  # noqa: E402
@@ -47,7 +47,7 @@ class World:
         return self.pool[:count]
 
     def node(self, dtype: str = "fp64") -> SamExecutor:
-        return SamExecutor(self.sam, self.path, NodeSpec(dtype=dtype))
+        return sam_executor(self.sam, self.path, NodeSpec(dtype=dtype))
 
     def origin(self, job: int = 0, node: SamExecutor | None = None) -> SamExecutor:
         """Return a node that has the picture and the prompts, the picture prepared."""

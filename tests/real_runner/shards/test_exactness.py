@@ -11,7 +11,7 @@ from real_runner.shards import weights
 from real_runner.shards.architecture import empty_sam
 from real_runner.shards.inputs import captured
 from real_runner.shards.operators import import_segment_anything
-from real_runner.shards.sam import SamExecutor
+from real_runner.shards.sam import sam_executor
 from sim.policies.assignment import Task, assign
 from workloads.images import Image
 from workloads.sam.geometry import windows
@@ -173,7 +173,7 @@ def test_vit_b_in_single_precision_is_the_reference_within_its_tolerance(tmp_pat
     state = weights.drawn(sam.variant, seed=1)
     weights.save(state, tmp_path / "b.safetensors")
     file, _ = captured(sam, seed=1, index=0)
-    node = SamExecutor(sam, tmp_path / "b.safetensors", NodeSpec())
+    node = sam_executor(sam, tmp_path / "b.safetensors", NodeSpec())
     node.put(0, sam.captured, np.frombuffer(file, np.uint8))
     *encoder, _decode = (link.stage for link in sam.chain)
     node.run(0, (sam.prepare, *encoder))

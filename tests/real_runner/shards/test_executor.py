@@ -11,7 +11,7 @@ import torch
 from real_runner.deployment import NodeSpec
 from real_runner.errors import RealRunError, StepError
 from real_runner.executor import Executor, expected_shape
-from real_runner.shards.sam import SamExecutor
+from real_runner.shards.sam import sam_executor
 from workloads.sam.modes import rounds
 from workloads.stage import Payload, Stage
 
@@ -173,7 +173,7 @@ def test_malformed_tokens_are_refused(odd, node, array, message):
 
 
 def test_numbers_that_only_their_sum_is_too_large_for_are_kept(odd):
-    node = SamExecutor(odd.sam, odd.path, NodeSpec(dtype="fp32"))
+    node = sam_executor(odd.sam, odd.path, NodeSpec(dtype="fp32"))
     array = np.full((72, 48), 3e38, np.float32)
     node.put(0, tokens_of(odd), array)
     assert (node.get(0, tokens_of(odd)) == array).all()
@@ -288,7 +288,7 @@ def test_tiles_may_travel_encoded(odd, odd_embedding, run_rounds, encoding):
 
 def test_a_device_that_is_not_there_is_refused(odd):
     if torch.cuda.is_available():
-        assert SamExecutor(odd.sam, odd.path, NodeSpec(device="cuda"))
+        assert sam_executor(odd.sam, odd.path, NodeSpec(device="cuda"))
     else:
         with pytest.raises(RealRunError, match="device: 'cuda' is not there"):
-            SamExecutor(odd.sam, odd.path, NodeSpec(device="cuda"))
+            sam_executor(odd.sam, odd.path, NodeSpec(device="cuda"))
