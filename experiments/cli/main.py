@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from experiments.cli import ending
+from experiments.cli.accuracy import accuracy
 from experiments.cli.budget import budget
 from experiments.cli.calibrate import calibrate
 from experiments.cli.certificate import certificate
@@ -30,6 +31,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "calibrate": calibrate,
     "compare": compare,
     "train": train,
+    "accuracy": accuracy,
     "certificate": certificate,
     "worker": worker,
     "credentials": credentials,
@@ -41,7 +43,8 @@ for _name, _command in _COMMANDS.items():
 
 
 _INTERRUPTED = {
-    "train": "interrupted; the same command goes on from the last examination that it told of"
+    "train": "interrupted; the same command goes on from the last examination that it told of",
+    "accuracy": "interrupted; with --out the same command goes on after the splits that are done",
 }
 
 

@@ -55,6 +55,11 @@ def load(path: Path, variant: Variant) -> State:
     return state
 
 
+def has_tile_encoder(path: Path) -> bool:
+    """Whether a checkpoint has the small encoder of mode `image`, too; `RealRunError` for none."""
+    return any(name.startswith(TILE_PREFIX) for name in _read(path))
+
+
 def drawn(variant: Variant, seed: int) -> State:
     """Return random numbers for every parameter of ``variant``, the same for the same seed.
 

@@ -50,9 +50,9 @@ def lesson(look: Look, seed: int, split: Split, index: int, most: int) -> Lesson
     for number in chosen:
         mask = drawn.mask(int(number))
         if generator.random() < 1 / 2:
-            prompts.append(_point(*point_in(mask, generator)))
+            prompts.append(point_prompt(*point_in(mask, generator)))
         else:
-            prompts.append(_box(*box_around(mask, generator)))
+            prompts.append(box_prompt(*box_around(mask, generator)))
     return _lesson(drawn, chosen, prompts)
 
 
@@ -65,18 +65,20 @@ def examination(look: Look, seed: int, split: Split, index: int, prompting: Prom
     numbers = np.arange(len(drawn.things))
     masks = [drawn.mask(int(number)) for number in numbers]
     if prompting == "point":
-        return _lesson(drawn, numbers, [_point(*point_in(mask)) for mask in masks])
-    return _lesson(drawn, numbers, [_box(*box_around(mask)) for mask in masks])
+        return _lesson(drawn, numbers, [point_prompt(*point_in(mask)) for mask in masks])
+    return _lesson(drawn, numbers, [box_prompt(*box_around(mask)) for mask in masks])
 
 
 Prompt = tuple[tuple[float, float, float], tuple[float, float, float]]
 
 
-def _point(x: float, y: float) -> Prompt:
+def point_prompt(x: float, y: float) -> Prompt:
+    """Return a point on an object, with its padding."""
     return (x, y, _FOREGROUND), (0.0, 0.0, _PADDING)
 
 
-def _box(left: float, top: float, right: float, bottom: float) -> Prompt:
+def box_prompt(left: float, top: float, right: float, bottom: float) -> Prompt:
+    """Return a box around an object, by its corners."""
     return (left, top, _FIRST_CORNER), (right, bottom, _LAST_CORNER)
 
 

@@ -1,0 +1,1 @@
+"""How much of the unsplit model's accuracy a split keeps."""

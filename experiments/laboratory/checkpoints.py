@@ -1,0 +1,64 @@
+"""Small SAMs that ship with Tessera: trained by its own command, each beside what made it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import file_digest
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+from real_runner.errors import RealRunError
+from workloads.errors import WorkloadError
+from workloads.sam.model import Sam
+from workloads.sam.modes import MODES
+
+FOLDER: Final = Path(str(resources.files("experiments.laboratory"))) / "checkpoints"
+WEIGHTS: Final = "model.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoints:
+    """Weights of one model: for its usual order of blocks, and fine-tuned for some modes."""
+
+    usual: Path
+    tuned: dict[str, Path]
+
+    def of(self, mode: str) -> Path:
+        """Return the weights to run a mode with."""
+        return self.tuned.get(mode, self.usual)
+
+    def digests(self) -> dict[str, str]:
+        """Return what tells these weights from others; `RealRunError` for no such file."""
+        return {mode: _digest(path) for mode, path in {"": self.usual, **self.tuned}.items()}
+
+
+def checkpoints(sam: Sam, weights: Path | None, tuned: Sequence[str]) -> Checkpoints:
+    """Return what is named: ``weights``, and for some modes ``MODE=FILE``; else what ships.
+
+    Raises `RealRunError` where nothing ships for a model, and `WorkloadError` for no such mode.
+    """
+    named = dict(_named(each) for each in tuned)
+    name = sam.variant.name
+    usual = weights or FOLDER / name / WEIGHTS
+    if not usual.exists() and weights is None:
+        raise RealRunError(
+            f"model {sam.name!r}: no trained weights ship with Tessera; name a checkpoint with "
+            "--weights FILE"
+        )
+    ships = {} if weights else {mode: FOLDER / f"{name}-{mode}" / WEIGHTS for mode in MODES}
+    return Checkpoints(usual, {m: path for m, path in ships.items() if path.exists()} | named)
+
+
+def _named(option: str) -> tuple[str, Path]:
+    mode, equals, file = option.partition("=")
+    if not equals or mode not in MODES:
+        raise WorkloadError(f"--tuned {option!r}: give MODE=FILE, MODE one of {', '.join(MODES)}")
+    return mode, Path(file)
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return file_digest(file, "sha256").hexdigest()[:16]
+    except OSError as error:
+        raise RealRunError(f"weights {path}: cannot be read ({error.strerror})") from error

@@ -1,0 +1,89 @@
+"""What a policy makes of a picture: the masks, and what each node was sent on the way."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from experiments.laboratory.subjects import Masks, Subject
+from real_runner.deployment import NodeSpec
+from real_runner.executor import Array
+from real_runner.inline import Inline, Sent
+from real_runner.orchestration.pictures import PROMPT, decoding_nodes
+from real_runner.shards.pixels import content_px
+from real_runner.shards.sam import SamExecutor, sam_executor
+from sim.errors import PolicyError
+from sim.plan import Plan
+from sim.policy import UNTOUCHED, Estimates, Policy, View
+from sim.runner import Scenario
+from workloads.images import Image
+from workloads.sam import payloads
+from workloads.sam.model import Sam
+from workloads.stage import Model, Payload, Request
+
+
+class Examiner:
+    """Carries out plans for pictures, with the weights of one checkpoint.
+
+    They are made as if the world of ``scenario`` were idle, and all of it there. Raises
+    `real_runner.errors.RealRunError` where the weights do not fit.
+    """
+
+    def __init__(self, scenario: Scenario, weights: Path, spec: NodeSpec) -> None:
+        self._sam = sam_of(scenario.workload.model)
+        self._origin = scenario.origins[0]
+        topology = scenario.topology
+        rates = tuple(channel.rate_bits_per_s for channel in topology.channels)
+        idle = {node.name: 0.0 for node in topology.nodes if node.device is not None}
+        beliefs = Estimates(topology, scenario.cost, rates)
+        self._view = View(0.0, 0.0, beliefs, idle, (0,) * len(rates))
+        self._executor: SamExecutor = sam_executor(self._sam, weights, spec)
+
+    def plan(self, policy: Policy, subject: Subject) -> Plan:
+        """Return the plan for a picture."""
+        request = Request(0, 0.0, self._origin, self._model(subject))
+        plan = policy.plan(request, UNTOUCHED, self._view)
+        if not plan.completes:
+            raise PolicyError(f"{policy!r}: plans a part of the work only; use one that plans all")
+        return plan
+
+    def run(self, policy: Policy, subject: Subject) -> tuple[Masks, list[Sent]]:
+        """Return the masks on the model's square, bool (prompts, side, side), and what was sent."""
+        model, plan = self._model(subject), self.plan(policy, subject)
+        file = np.ascontiguousarray(subject.picture).reshape(-1)
+        given: list[tuple[str, Payload, Array]] = [(self._origin, model.captured, file)]
+        given += [(node, PROMPT, subject.prompts) for node in decoding_nodes(plan)]
+        wanted = payloads.mask(model.variant, model.prompts)
+        runner = Inline(self._executor.serving(model))
+        bits, sent = runner.run(plan, given, (self._origin, wanted))
+        side = model.variant.image_px
+        return np.unpackbits(bits).astype(bool).reshape(-1, side, side), sent
+
+    def on_square(self, subject: Subject) -> Masks:
+        """Return the masks that are wanted as `run` would have them; the picture must have some."""
+        assert subject.masks is not None  # noqa: S101 - asked before
+        return resized(subject.masks, self._sam.variant.image_px)
+
+    def _model(self, subject: Subject) -> Sam:
+        height, width = subject.picture.shape[:2]
+        image = Image(width, height, "raw")
+        return replace(self._sam, image=image, prompts=len(subject.prompts))
+
+
+def sam_of(model: Model) -> Sam:
+    """Return a scenario's model as a SAM; `PolicyError` for any other."""
+    if not isinstance(model, Sam):
+        raise PolicyError(f"model {model.name!r} looks at no pictures; name a scenario with a SAM")
+    return model
+
+
+def resized(masks: npt.NDArray[np.bool_], side_px: int) -> Masks:
+    """Return masks (n, height, width) on a square, where SAM puts the picture: at its top left."""
+    height, width = masks.shape[-2:]
+    rows, columns = content_px(Image(width, height, "raw"), side_px)
+    square = np.zeros((len(masks), side_px, side_px), bool)
+    down = ((np.arange(rows) + 0.5) * height / rows).astype(int)
+    right = ((np.arange(columns) + 0.5) * width / columns).astype(int)
+    square[:, :rows, :columns] = masks[:, down[:, None], right]
+    return square
