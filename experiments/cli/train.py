@@ -18,7 +18,7 @@ def train(  # noqa: PLR0913, PLR0917 - an option each
     variant: Annotated[str, typer.Option(help="Which SAM, e.g. small.")] = "small",
     order: Annotated[
         Order,
-        typer.Option(help="In which order blocks run: their own, or all global ones last."),
+        typer.Option(help="As which mode blocks run: SAM's own order, or a mode that changes it."),
     ] = "unsplit",
     steps: Annotated[int, typer.Option(min=1, help="Steps of the whole course.")] = 6000,
     batch: Annotated[int, typer.Option(min=1, help="Scenes of a step.")] = 8,
@@ -26,6 +26,11 @@ def train(  # noqa: PLR0913, PLR0917 - an option each
     prior: Annotated[
         float, typer.Option(min=0, max=1, help="How much one part of a scene tells of others.")
     ] = 0.5,
+    begin_from: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="FILE", help="A checkpoint to begin with, e.g. another's."),
+    ] = None,
+    pool: Annotated[int, typer.Option(min=1, help="Tokens that become one landmark.")] = 4,
     seed: Annotated[int, typer.Option(min=0, help="Of the first numbers and of all scenes.")] = 0,
     every: Annotated[int, typer.Option(min=1, help="Steps between two examinations.")] = 250,
     examined: Annotated[int, typer.Option(min=1, help="Scenes of an examination.")] = 100,
@@ -40,6 +45,8 @@ def train(  # noqa: PLR0913, PLR0917 - an option each
     never been interrupted. At the end the weights are in DIR/model.safetensors, in half
     precision, and what made them, with its figures, in DIR/training.json.
 
+    Fine-tuned for a mode a model is better at it: --order deferred --from small/model.safetensors.
+
     Example: tessera train --variant small --out runs/small
     """
     if variant not in VARIANTS:
@@ -49,7 +56,7 @@ def train(  # noqa: PLR0913, PLR0917 - an option each
     try:
         orders = Orders(
             variant=variant, order=order, steps=steps, batch=batch, rate=rate, prior=prior,
-            seed=seed, every=every, examined=examined,
+            seed=seed, every=every, examined=examined, pool=pool,
         )  # fmt: skip
     except ValidationError as error:  # of a number that is none
         first = error.errors()[0]
@@ -65,7 +72,7 @@ def train(  # noqa: PLR0913, PLR0917 - an option each
         )
 
     with progress_bar("training", steps) as told:
-        report = go_through(orders, out, device, threads, told, show)
+        report = go_through(orders, out, device, threads, begin_from, told, show)
     test = report["test"]
     print(
         f"On {test['scenes']} scenes that it has never seen: mean IoU {test['miou_point']:.3f} with"

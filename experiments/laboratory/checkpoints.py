@@ -29,7 +29,7 @@ class Checkpoints:
 
     def digests(self) -> dict[str, str]:
         """Return what tells these weights from others; `RealRunError` for no such file."""
-        return {mode: _digest(path) for mode, path in {"": self.usual, **self.tuned}.items()}
+        return {mode: digest(path) for mode, path in {"": self.usual, **self.tuned}.items()}
 
 
 def checkpoints(sam: Sam, weights: Path | None, tuned: Sequence[str]) -> Checkpoints:
@@ -56,7 +56,8 @@ def _named(option: str) -> tuple[str, Path]:
     return mode, Path(file)
 
 
-def _digest(path: Path) -> str:
+def digest(path: Path) -> str:
+    """Return what tells a file from others; `RealRunError` where it cannot be read."""
     try:
         with path.open("rb") as file:
             return file_digest(file, "sha256").hexdigest()[:16]

@@ -50,14 +50,14 @@ def load(path: Path, variant: Variant) -> State:
 
     Raises `RealRunError` where ``path`` is no checkpoint, or one of another model.
     """
-    state = _read(path)
+    state = read(path)
     _check(state, variant, path)
     return state
 
 
 def has_tile_encoder(path: Path) -> bool:
     """Whether a checkpoint has the small encoder of mode `image`, too; `RealRunError` for none."""
-    return any(name.startswith(TILE_PREFIX) for name in _read(path))
+    return any(name.startswith(TILE_PREFIX) for name in read(path))
 
 
 def drawn(variant: Variant, seed: int) -> State:
@@ -91,7 +91,11 @@ def _check(state: State, variant: Variant, path: Path) -> None:
         )
 
 
-def _read(path: Path) -> State:
+def read(path: Path) -> State:
+    """Return the numbers of a checkpoint, whatever model they are of.
+
+    Raises `RealRunError` where ``path`` is none.
+    """
     if not path.is_file():
         raise RealRunError(f"weights {path}: no such file; give a .pth or .safetensors checkpoint")
     try:

@@ -10,17 +10,21 @@ from collections.abc import Callable, Iterator
 from statistics import fmean
 from typing import Any, Final
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from experiments.laboratory.training.apart import Division, drawn
 from experiments.laboratory.training.forward import embeddings, masks
 from experiments.laboratory.training.judging import overlaps
 from experiments.laboratory.training.lessons import PROMPTINGS, Lesson, batches, examination
 from experiments.laboratory.training.losses import loss_of
 from experiments.laboratory.training.notebook import Notebook
-from experiments.laboratory.training.orders import Mark, Orders
+from experiments.laboratory.training.orders import APART, Mark, Orders
+from real_runner.errors import RealRunError
 from real_runner.shards.architecture import new_sam
+from real_runner.shards.saving import State
 from workloads.sam.variants import Variant
 from workloads.scenes import Look, Split
 
@@ -30,12 +34,20 @@ DECAY: Final = 0.05
 MOMENTA: Final = (0.9, 0.95)
 LARGEST_GRADIENT: Final = 1.0
 POSITIONS_DEVIATION: Final = 0.02
+_DIVISIONS_SEED: Final = 0xD1
+_EXAMINATION: Final = 2**32 - 1
+"""Stands for a step, where shards are drawn that stay the same."""
 
 
 class Course:
-    """Trains one SAM on one device (``cpu``, ``cuda``), by itself the same each time."""
+    """Trains one SAM on one device (``cpu``, ``cuda``), by itself the same each time.
 
-    def __init__(self, orders: Orders, variant: Variant, device: str) -> None:
+    It begins with the numbers of another checkpoint, the ``beginning``, where there is one.
+    """
+
+    def __init__(
+        self, orders: Orders, variant: Variant, device: str, beginning: State | None = None
+    ) -> None:
         torch.manual_seed(orders.seed)
         self.orders = orders
         self.step = 0
@@ -44,6 +56,8 @@ class Course:
         self._device = torch.device(device)
         self.sam: Any = new_sam(variant).to(self._device).train()
         torch.nn.init.trunc_normal_(self.sam.image_encoder.pos_embed, std=POSITIONS_DEVIATION)
+        if beginning is not None:
+            self.sam.load_state_dict(fitted(beginning, self.sam.state_dict()))
         self._optimiser = torch.optim.AdamW(
             self.sam.parameters(), orders.rate, betas=MOMENTA, weight_decay=DECAY
         )
@@ -52,7 +66,7 @@ class Course:
 
     def take_up(self, notebook: Notebook) -> None:
         """Go on from what was saved, if anything was; `RealRunError` where that is another's."""
-        saved = notebook.saved(self.orders.model_dump_json())
+        saved = notebook.saved(self.orders)
         if saved is not None:
             self.sam.load_state_dict(saved["sam"])
             self._optimiser.load_state_dict(saved["optimiser"])
@@ -81,8 +95,9 @@ class Course:
         """Return the mean IoU with a point and with a box, over objects of scenes of a split."""
         orders = self.orders
         self.sam.eval()
+        division = self._division(1, _EXAMINATION)
         point, box = (
-            fmean(overlaps(self.sam, self._variant, orders.order, lessons))
+            fmean(overlaps(self.sam, self._variant, orders.order, lessons, division))
             for lessons in (
                 (examination(self._look, orders.seed, split, n, prompting) for n in range(scenes))
                 for prompting in PROMPTINGS
@@ -96,7 +111,8 @@ class Course:
         for group in self._optimiser.param_groups:
             group["lr"] = self.orders.rate * part_of_rate(self.step, self.orders.steps)
         pictures = torch.stack([lesson.picture for lesson in lessons]).to(self._device)
-        made = embeddings(self.sam, self._variant, pictures, self.orders.order)
+        division = self._division(len(lessons), self.step)
+        made = embeddings(self.sam, self._variant, pictures, self.orders.order, division)
         losses = [
             self._loss(each[None], lesson) for each, lesson in zip(made, lessons, strict=True)
         ]
@@ -106,6 +122,16 @@ class Course:
         torch.nn.utils.clip_grad_norm_(self.sam.parameters(), LARGEST_GRADIENT)
         self._optimiser.step()
         return float(loss.detach())
+
+    def _division(self, pictures: int, step: int) -> Division | None:
+        """Return the shards of some pictures; the most there can be, for an examination."""
+        orders = self.orders
+        if orders.order not in APART:
+            return None
+        clouds = orders.clouds if step != _EXAMINATION else (max(orders.clouds),)
+        rng = np.random.default_rng([orders.seed, _DIVISIONS_SEED, step])
+        owners = drawn(self._variant, clouds, rng, pictures)
+        return Division(owners, orders.pool if orders.order == "landmark" else 0)
 
     def _loss(self, embedding: Tensor, lesson: Lesson) -> Tensor:
         """Return the loss of one picture's masks, judged at the size in which SAM makes them."""
@@ -130,6 +156,29 @@ def part_of_rate(step: int, steps: int) -> float:
     if step < warm:
         return (step + 1) / warm
     return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+
+
+def fitted(state: State, wanted: State) -> State:
+    """Return the numbers of a checkpoint in single precision, as another layout of blocks has them.
+
+    Relative positions of a block that attends in windows of another size are stretched, as
+    `segment_anything` itself does for pictures of another size. Raises `RealRunError` where
+    anything else differs.
+    """
+    found = {name: each.float() for name, each in state.items()}
+    for name, each in wanted.items():
+        if name not in found:
+            raise RealRunError(f"--from: the checkpoint has no {name}; give one of such a model")
+        if found[name].shape != each.shape and "rel_pos" in name:
+            table = found[name].T[None]
+            stretched = functional.interpolate(table, len(each), mode="linear")
+            found[name] = stretched[0].T
+        if found[name].shape != each.shape:
+            raise RealRunError(
+                f"--from: {name} has shape {tuple(found[name].shape)}, not {tuple(each.shape)}; "
+                "give a checkpoint of a model of this size"
+            )
+    return {name: found[name] for name in wanted}
 
 
 def weights_of(sam: Any) -> dict[str, Tensor]:

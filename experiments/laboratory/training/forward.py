@@ -4,23 +4,31 @@ from typing import Any
 
 from torch import Tensor
 
+from experiments.laboratory.training.apart import Division, global_block
 from experiments.laboratory.training.lessons import Lesson
 from experiments.laboratory.training.orders import Order
 from real_runner.shards.decoder import embedded
 from workloads.sam.variants import Variant
 
 
-def embeddings(sam: Any, variant: Variant, pictures: Tensor, order: Order) -> Tensor:
+def embeddings(
+    sam: Any, variant: Variant, pictures: Tensor, order: Order, division: Division | None = None
+) -> Tensor:
     """Return the embeddings (pictures, channels, grid, grid) of pictures.
 
-    Those are uint8, (pictures, 3, side, side), of the size of the variant's images.
+    Those are uint8, (pictures, 3, side, side), of the size of the variant's images. Where there is
+    a ``division``, global attention is inside of its shards.
     """
     encoder = sam.image_encoder
     tokens = encoder.patch_embed((pictures.float() - sam.pixel_mean) / sam.pixel_std)
     tokens = tokens + encoder.pos_embed
     deferred = (*variant.windowed_blocks, *variant.global_blocks)
     for block in deferred if order == "deferred" else range(variant.depth):
-        tokens = encoder.blocks[block](tokens)
+        layer = encoder.blocks[block]
+        if division is not None and block in variant.global_blocks:
+            tokens = global_block(layer, tokens, variant, division)
+        else:
+            tokens = layer(tokens)
     made: Tensor = encoder.neck(tokens.permute(0, 3, 1, 2))
     return made
 

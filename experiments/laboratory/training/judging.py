@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from experiments.laboratory.training.apart import Division
 from experiments.laboratory.training.forward import embeddings, masks
 from experiments.laboratory.training.lessons import Lesson
 from experiments.laboratory.training.losses import overlap
@@ -13,16 +14,23 @@ from experiments.laboratory.training.orders import Order
 from workloads.sam.variants import Variant
 
 
-def overlaps(sam: Any, variant: Variant, order: Order, lessons: Iterable[Lesson]) -> list[float]:
+def overlaps(
+    sam: Any,
+    variant: Variant,
+    order: Order,
+    lessons: Iterable[Lesson],
+    division: Division | None = None,
+) -> list[float]:
     """Return the IoU of each prompt's mask, at the size of the lesson's picture.
 
-    Of the masks that SAM makes it is the one for a clear prompt, as the runners take it.
+    ``division`` is that of every single picture. Of the masks that SAM makes it is the one for a
+    clear prompt, as the runners take it.
     """
     found: list[float] = []
     device = next(sam.parameters()).device
     with torch.inference_mode():
         for lesson in lessons:
-            embedding = embeddings(sam, variant, lesson.picture[None].to(device), order)
+            embedding = embeddings(sam, variant, lesson.picture[None].to(device), order, division)
             logits, _ = masks(sam, embedding, lesson)
             size, wanted = lesson.masks.shape[-2:], lesson.masks.to(device).float()
             full = functional.interpolate(logits[:, :1], size, mode="bilinear", align_corners=False)

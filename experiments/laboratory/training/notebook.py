@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import torch
 
+from experiments.laboratory.training.orders import Orders
 from real_runner.errors import RealRunError
 
 STATE: Final = "course.pt"
@@ -46,7 +47,7 @@ class Notebook:
         """Let another course have the folder."""
         os.close(self._held)
 
-    def saved(self, orders: str) -> dict[str, Any] | None:
+    def saved(self, orders: Orders) -> dict[str, Any] | None:
         """Return what was kept of a course with these orders, on the processor; None if nothing.
 
         Raises `RealRunError` where it is of other orders, or no such file.
@@ -55,14 +56,14 @@ class Notebook:
             return None
         try:
             found: dict[str, Any] = torch.load(self._state, map_location="cpu", weights_only=True)
-            whose = found["orders"]
+            whose = Orders.model_validate_json(found["orders"])
         except Exception as error:
             reason = f"{self._state}: is no saved course ({type(error).__name__}); remove it"
             raise RealRunError(reason) from error
         if whose != orders:
             raise RealRunError(
-                f"{self._state}: is a course with other orders ({whose}); give another folder, or "
-                "remove it"
+                f"{self._state}: is a course with other orders ({whose!r}); give another folder, "
+                "or remove it"
             )
         return found
 

@@ -1,12 +1,15 @@
 """What a course of training consists of, and how it stands: values, without torch."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Order = Literal["unsplit", "deferred"]
-"""``deferred``: all windowed blocks first, then all global ones, as mode `deferred` runs them."""
+Order = Literal["unsplit", "deferred", "local-attention", "landmark"]
+"""As which mode blocks run: ``deferred`` runs all windowed ones first, and then all global ones; in
+``local-attention`` and ``landmark`` global attention is inside of shards, drawn at random."""
+
+APART: Final = ("local-attention", "landmark")
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -16,7 +19,10 @@ class Orders(BaseModel):
 
     Each of ``steps`` has ``batch`` scenes of a ``prior`` with at most ``prompts`` prompts on each;
     ``rate`` is the highest learning rate. After every so many steps (``every``) the model is
-    examined on as many scenes that it has not seen (``examined``).
+    examined on as many scenes that it has not seen (``examined``). It begins with the numbers that
+    a checkpoint has, known by the digest ``begins_with``, or by chance. Where shards are apart, the
+    windows of a scene are dealt to one of so many ``clouds``; a landmark is the average of ``pool``
+    tokens.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -31,6 +37,9 @@ class Orders(BaseModel):
     seed: Annotated[int, Field(ge=0)] = 0
     every: Count = 250
     examined: Count = 100
+    begins_with: str = ""
+    clouds: tuple[Count, ...] = (2, 4, 8, 16)
+    pool: Count = 4
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,16 +8,17 @@ from typing import Any, Final
 
 import torch
 
+from experiments.laboratory.checkpoints import WEIGHTS, digest
 from experiments.laboratory.training.course import Course, weights_of
 from experiments.laboratory.training.notebook import Notebook
 from experiments.laboratory.training.orders import Mark, Orders
 from real_runner.errors import RealRunError
 from real_runner.shards.saving import save
+from real_runner.shards.weights import read
 from workloads.sam.variants import VARIANTS
 
 TESTED: Final = 500
 """Scenes of the split ``test`` that a course is judged by at its end."""
-WEIGHTS: Final = "model.safetensors"
 
 
 def go_through(
@@ -25,12 +26,14 @@ def go_through(
     folder: Path,
     device: str,
     threads: int,
+    begin_from: Path | None,
     told: Callable[[], None],
     marked: Callable[[Mark], None],
 ) -> dict[str, Any]:
     """Train to the end; return the report, which stands in ``folder`` beside the weights.
 
     ``device`` is ``cpu``, ``cuda`` or ``auto``, ``threads`` those of a processor, 0 for all.
+    ``begin_from`` is a checkpoint to begin with, or nothing.
     ``told`` is told of each step, those done before included, ``marked`` of each mark. Raises
     `RealRunError` where the device is not there, or the folder holds a course with other orders or
     is another's just now.
@@ -38,8 +41,12 @@ def go_through(
     if threads:
         torch.set_num_threads(threads)
     where = _device(device)
+    beginning = None
+    if begin_from is not None:
+        beginning = read(begin_from)
+        orders = orders.model_copy(update={"begins_with": digest(begin_from)})
     with closing(Notebook(folder)) as notebook:
-        course = Course(orders, VARIANTS[orders.variant], where)
+        course = Course(orders, VARIANTS[orders.variant], where, beginning)
         course.take_up(notebook)
         for _ in range(course.step):
             told()

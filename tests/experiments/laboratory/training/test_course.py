@@ -140,3 +140,33 @@ def test_the_rate_rises_then_falls_to_nothing():
     assert max(rates) == rates[warm] == 1
     assert rates[warm:] == sorted(rates[warm:], reverse=True)
     assert rates[-1] < 1e-5
+
+
+@pytest.mark.parametrize("order", ["local-attention", "landmark"])
+def test_a_course_with_shards_apart_is_the_same_each_time(order, tmp_path):
+    orders = ORDERS.model_copy(update={"order": order, "clouds": (2, 16), "pool": 2})
+    first, again = (
+        list(begun(tmp_path / name, orders)[0].run(Notebook(tmp_path / f"{name}-n"), lambda: None))
+        for name in "ab"
+    )
+    assert [(mark.loss, mark.point) for mark in first] == [(m.loss, m.point) for m in again]
+    usual = list(begun(tmp_path / "c")[0].run(Notebook(tmp_path / "c-n"), lambda: None))
+    assert usual[0].loss != first[0].loss
+
+
+def test_a_course_may_begin_with_the_numbers_of_another_layout():
+    before = Course(ORDERS, TINY, "cpu")
+    other = Variant("other", 32, 2, 2, (0,), window_tokens=2, image_px=64)
+    after = Course(ORDERS, other, "cpu", weights_of(before.sam))
+    numbers, wanted = after.sam.state_dict(), before.sam.state_dict()
+    for name, each in numbers.items():
+        if "rel_pos" in name:
+            assert each.shape != wanted[name].shape  # the blocks have changed their places
+        else:
+            torch.testing.assert_close(each, wanted[name], atol=1e-3, rtol=1e-2)
+    del wanted["image_encoder.pos_embed"]
+    with pytest.raises(RealRunError, match=r"has no image_encoder\.pos_embed"):
+        Course(ORDERS, TINY, "cpu", wanted)
+    larger = Variant("larger", 64, 2, 2, (1,), window_tokens=2, image_px=64)
+    with pytest.raises(RealRunError, match="has shape"):
+        Course(ORDERS, larger, "cpu", weights_of(before.sam))
