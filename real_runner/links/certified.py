@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from real_runner.errors import RealRunError
 from real_runner.links.certificate import Certificate
 from real_runner.links.kinds import Emulated, emulated_links
 from real_runner.links.measuring import device_drops, measure
+from real_runner.links.network import PATIENCE_OF_TCP_S, Network
 from topologies.topology import Topology
 
 
@@ -30,9 +32,10 @@ class CertifiedLinks:
     async def open(self) -> None:
         """Start and measure the links.
 
-        Raises `RealRunError` where this machine cannot emulate them, and `RunRefusedError` where
-        they are not what the topology says.
+        Raises `RealRunError` where this machine cannot emulate them, or TCP not use them, and
+        `RunRefusedError` where they are not what the topology says.
         """
+        _require_patience(self.emulation.network, self._dilation)
         await self.emulation.start()
         self.certificate = await asyncio.to_thread(measure, self.emulation, self._dilation)
         self.certificate.require()
@@ -65,3 +68,14 @@ class CertifiedLinks:
     async def stop(self) -> None:
         """End the links."""
         await self.emulation.stop()
+
+
+def _require_patience(network: Network, dilation: float) -> None:
+    round_trip_s, one, other = network.longest_round_trip()
+    if round_trip_s >= PATIENCE_OF_TCP_S:
+        most = dilation * PATIENCE_OF_TCP_S / round_trip_s
+        raise RealRunError(
+            f"topology {network.topology.name!r}: a round trip from {one!r} to {other!r} takes "
+            f"{round_trip_s:.0f} s, and TCP waits no longer than {PATIENCE_OF_TCP_S:.0f} s; give a "
+            f"--dilation below {most:.0f}, or leave that node out"
+        )

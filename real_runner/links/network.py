@@ -8,6 +8,7 @@ are in it.
 import math
 from dataclasses import dataclass
 from ipaddress import IPv4Network
+from itertools import combinations
 from typing import Final, Literal
 
 from real_runner.errors import RealRunError
@@ -25,6 +26,9 @@ MOST_NODES: Final = 1 << 16
 SEGMENT_BYTES: Final = 1448
 """What a segment of TCP with time stamps carries in such a packet."""
 LEAST_QUEUE_BYTES: Final = 1 << 16
+PATIENCE_OF_TCP_S: Final = 120.0
+"""After so long Linux sends again what has not been acknowledged (its TCP_RTO_MAX), so where a
+round trip takes longer everything travels twice, and no connection comes about."""
 FLUID_QUEUE_BYTES: Final = 64 << 20
 """What waits before a link that carries a fluid: all that a socket may send ahead."""
 
@@ -87,6 +91,15 @@ class Network:
         others = (node for node in self.nodes if node != source)
         window_bytes = max((self._way_bytes(source, other) for other in others), default=0.0)
         return math.ceil((window_bytes + max(window_bytes, LEAST_QUEUE_BYTES)) / SEGMENT_BYTES)
+
+    def longest_round_trip(self) -> tuple[float, str, str]:
+        """Return how long the longest way there and back takes, in seconds, and between whom."""
+        ends = [node.name for node in self.topology.nodes if node.role != "router"]
+        ways = (
+            (self.topology.route(a, b).delay_s + self.topology.route(b, a).delay_s, a, b)
+            for a, b in combinations(ends, 2)
+        )
+        return max(ways, default=(0.0, "", ""))
 
     def _way_bytes(self, source: str, target: str) -> float:
         """Return what is under way from one node to another and back at the full rate."""
