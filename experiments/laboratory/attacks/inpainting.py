@@ -1,7 +1,8 @@
 """A5: what was not shown, from what was: a network trained for exactly the mask at hand.
 
 It is what a masked autoencoder learns (He et al. 2022, arXiv 2111.06377), with convolutions in
-the form of a U (Ronneberger et al. 2015, arXiv 1505.04597). It looks at pixels only.
+the form of a U (Ronneberger et al. 2015, arXiv 1505.04597). It looks at pixels only, and starts
+from what A0 makes of them by interpolation: so it is never worse there by more than chance.
 """
 
 from typing import Final
@@ -11,12 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from experiments.laboratory.attacks.attack import Known
+from experiments.laboratory.attacks.baselines import Interpolation
 from experiments.laboratory.attacks.learning import Budget, applied, learn, planes, seeded
 from experiments.laboratory.attacks.pictures import Pictures
 from experiments.laboratory.attacks.views import Views
 
 CHANNELS: Final = (16, 32, 64, 96)
 """At the working size and each half of it."""
+GROUPS: Final = 8
+"""Of channels that are normalised together."""
 
 
 class Inpainting:
@@ -26,6 +30,7 @@ class Inpainting:
 
     def __init__(self, budget: Budget | None = None) -> None:
         self._budget = budget or Budget()
+        self._begun = Interpolation()
 
     def fit(
         self, views: Views, pictures: Pictures, validation: Known, rng: np.random.Generator
@@ -33,33 +38,31 @@ class Inpainting:
         """Train the network; `ValueError` for a working size that eight does not divide."""
         if len(views.seen) % 8:
             raise ValueError(f"views: {len(views.seen)} pixels a side are no multiple of 8")
-        mean = planes(pictures.mean(axis=0, keepdims=True))
-        self._network = seeded(lambda: Painting(mean), rng)
+        self._begun.fit(views, pictures, validation, rng)
+        self._network = seeded(lambda: Painting(len(views.seen)), rng)
         others, truth = validation
-        known, held = (_inputs(views), pictures), (_inputs(others), truth)
+        known, held = (self._inputs(views), pictures), (self._inputs(others), truth)
         learn(self._network, known, held, views.unseen, self._budget, rng)
 
     def reconstruct(self, views: Views) -> Pictures:
         """Return canvases on what the network paints."""
-        return views.completed(applied(self._network, _inputs(views), self._budget))
+        return views.completed(applied(self._network, self._inputs(views), self._budget))
 
-
-def _inputs(views: Views) -> Tensor:
-    """Return canvas and mask, (n, 4, side, side)."""
-    mask = torch.from_numpy(views.seen).float().expand(len(views), 1, *views.seen.shape)
-    return torch.cat([planes(views.canvas), mask], dim=1)
+    def _inputs(self, views: Views) -> Tensor:
+        """Return canvas, carried on where it shows nothing, and mask, (n, 4, side, side)."""
+        mask = torch.from_numpy(views.seen).float().expand(len(views), 1, *views.seen.shape)
+        return torch.cat([planes(self._begun.reconstruct(views)), mask], dim=1)
 
 
 class Painting(nn.Module):  # type: ignore[misc] # mypy does not read torch
-    """(n, 4, side, side) to (n, 3, side, side), as what there is more or less than the mean.
+    """(n, 4, side, side) to (n, 3, side, side), as what there is more or less than the first three.
 
     At its narrowest every place learns of every other, for a window may lie far away.
     """
 
-    def __init__(self, mean: Tensor) -> None:
+    def __init__(self, side_px: int) -> None:
         super().__init__()
-        self.register_buffer("mean", mean)
-        places = (mean.shape[-1] // 8) ** 2
+        places = (side_px // 8) ** 2
         self.down = nn.ModuleList(map(_block, (4, *CHANNELS), CHANNELS))
         self.across = nn.Linear(places, places)
         self.up = nn.ModuleList(
@@ -71,9 +74,8 @@ class Painting(nn.Module):  # type: ignore[misc] # mypy does not read torch
         nn.init.zeros_(self.last.bias)
 
     def forward(self, canvas: Tensor) -> Tensor:
-        """Return the pictures; the mean one at the start of training."""
-        at = torch.cat([canvas[:, :3] - self.mean * canvas[:, 3:], canvas[:, 3:]], dim=1)
-        passed = []
+        """Return the pictures; at the start of training those that went in."""
+        at, passed = canvas, []
         for place, block in enumerate(self.down):
             at = block(nn.functional.avg_pool2d(at, 2) if place else at)
             passed.append(at)
@@ -82,12 +84,12 @@ class Painting(nn.Module):  # type: ignore[misc] # mypy does not read torch
         for block in self.up:
             larger = nn.functional.interpolate(at, scale_factor=2.0)
             at = block(torch.cat([larger, passed.pop()], dim=1))
-        painted: Tensor = self.mean + self.last(at)
+        painted: Tensor = canvas[:, :3] + self.last(at)
         return painted
 
 
 def _block(before: int, after: int) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(before, after, 3, padding=1), nn.GELU(),
-        nn.Conv2d(after, after, 3, padding=1), nn.GELU(),
+        nn.Conv2d(before, after, 3, padding=1), nn.GroupNorm(GROUPS, after), nn.GELU(),
+        nn.Conv2d(after, after, 3, padding=1), nn.GroupNorm(GROUPS, after), nn.GELU(),
     )  # fmt: skip

@@ -8,6 +8,7 @@ pytest.importorskip("torch", reason="pip install 'tessera[lab]'")
 import torch
 
 from experiments.laboratory.attacks.attack import Attack
+from experiments.laboratory.attacks.baselines import Interpolation, MeanFill
 from experiments.laboratory.attacks.decoder import Decoder
 from experiments.laboratory.attacks.inpainting import Inpainting
 from experiments.laboratory.attacks.learning import Budget
@@ -19,7 +20,7 @@ from experiments.laboratory.attacks.views import Views
 from .conftest import World, blind, pixels, tile
 
 SEEN = tile(8, 8, 16)
-BUDGET = Budget(steps=60, batch=16, rate=3e-3, every=20)
+BUDGET = Budget(steps=60, batch=16, rate=2e-3, every=20)
 
 
 def reconstructed(attack: Attack, of: dict[str, Views], world: World) -> Pictures:
@@ -35,13 +36,14 @@ def gained_db(guessed: Pictures, world: World, where: np.ndarray) -> float:
     return float((psnr(guessed, truth, where) - psnr(mean, truth, where)).mean())
 
 
-@pytest.mark.parametrize("make", [Decoder, Inpainting])
-def test_networks_find_more_than_the_mean_around_what_was_shown(make: type, world: World):
+@pytest.mark.parametrize(("make", "begun"), [(Decoder, MeanFill), (Inpainting, Interpolation)])
+def test_networks_find_more_than_what_they_start_from(make: type, begun: type, world: World):
     of = {split: pixels(pictures, SEEN) for split, pictures in world.pictures.items()}
     state = torch.random.get_rng_state()
     found = reconstructed(make(BUDGET), of, world)
     assert (torch.random.get_rng_state() == state).all()
-    assert gained_db(found, world, ~SEEN) > 1
+    start = gained_db(reconstructed(begun(), of, world), world, ~SEEN)
+    assert gained_db(found, world, ~SEEN) > start + 0.05
     assert (found[:, SEEN] == world.pictures["test"][:, SEEN]).all()
     short = Budget(steps=3, batch=8, every=3)
     one, other = (reconstructed(make(short), of, world) for _ in range(2))
