@@ -1,0 +1,47 @@
+"""A6: put shuffled windows back in their places, by what each window's numbers say of its own."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import linear_sum_assignment
+
+from experiments.laboratory.attacks.semantic import Classifier
+from experiments.laboratory.attacks.statistics import Summary, summary
+
+Windows = npt.NDArray[np.float32]
+"""(n, windows, features), each window of a picture at its own place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Jigsaw:
+    """The part of a picture's windows that came to lie in their places, and by chance."""
+
+    accuracy: Summary
+    chance: float
+
+
+def jigsaw(
+    known: Windows, validation: Windows, attacked: Windows, rng: np.random.Generator
+) -> Jigsaw:
+    """Learn windows' places, shuffle those attacked, and assign each a place of its own.
+
+    The assignment is the one with the highest sum of scores (Hungarian method). By chance one
+    window of a picture is right on average.
+    """
+    places = known.shape[1]
+    classifier = Classifier(*_each(known), _each(validation))
+    right = [_right(classifier, picture, rng.permutation(places)) for picture in attacked]
+    return Jigsaw(summary(np.array(right)), 1 / places)
+
+
+def _each(windows: Windows) -> tuple[Windows, npt.NDArray[np.int64]]:
+    """Return every window by itself, and its place."""
+    count, places, features = windows.shape
+    return windows.reshape(-1, features), np.tile(np.arange(places), count)
+
+
+def _right(classifier: Classifier, picture: Windows, order: npt.NDArray[np.int64]) -> float:
+    scores = classifier.scores(picture[order])
+    shuffled, places = linear_sum_assignment(scores, maximize=True)
+    return float((order[shuffled] == places).mean())

@@ -1,0 +1,101 @@
+"""How networks of attackers are trained: Adam, its rate falling, the best on validation kept."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from experiments.laboratory.attacks.pictures import Pictures, Seen
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What an attacker may spend: steps of so many pictures, judged after every so many of them.
+
+    ``rate`` is the highest learning rate; it falls as half a cosine. ``device`` is torch's name.
+    """
+
+    steps: int = 2000
+    batch: int = 64
+    rate: float = 1e-3
+    every: int = 100
+    device: str = "cpu"
+
+
+def seeded(make: Callable[[], torch.nn.Module], rng: np.random.Generator) -> torch.nn.Module:
+    """Return a network whose weights follow from ``rng``; torch's own generator is left alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(rng.integers(2**62)))
+        return make()
+
+
+def learn(
+    network: torch.nn.Module,
+    known: tuple[Tensor, Pictures],
+    validation: tuple[Tensor, Pictures],
+    unseen: Seen,
+    budget: Budget,
+    rng: np.random.Generator,
+) -> None:
+    """Train a network to the least mean squared error on unseen pixels.
+
+    It maps inputs, whose first dimension is n, to (n, 3, side, side). What is left in it are the
+    weights after the step, 0 included, at which it was best on the validation split.
+    """
+    network.to(budget.device).train()
+    inputs, truth = known[0], planes(known[1])
+    weight = _weight(unseen, budget.device)
+    adam = torch.optim.Adam(network.parameters(), budget.rate)
+    falling = torch.optim.lr_scheduler.CosineAnnealingLR(adam, max(1, budget.steps))
+    best, kept = _judged(network, validation, weight, budget), _kept(network)
+    for step in range(1, budget.steps + 1):
+        chosen = torch.from_numpy(rng.integers(len(inputs), size=budget.batch))
+        guessed = network(inputs[chosen].to(budget.device))
+        loss = ((guessed - truth[chosen].to(budget.device)) ** 2 * weight).sum() / budget.batch
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+        falling.step()
+        if step % budget.every == 0 or step == budget.steps:
+            judged = _judged(network, validation, weight, budget)
+            if judged < best:
+                best, kept = judged, _kept(network)
+    network.load_state_dict(kept)
+    network.eval()
+
+
+def applied(network: torch.nn.Module, inputs: Tensor, budget: Budget) -> Pictures:
+    """Return what a network makes of inputs as pictures, (n, side, side, 3)."""
+    was = network.training
+    network.eval()
+    with torch.no_grad():
+        parts = [network(part.to(budget.device)).cpu() for part in inputs.split(budget.batch)]
+    network.train(was)
+    return np.asarray(torch.cat(parts).permute(0, 2, 3, 1).contiguous().numpy())
+
+
+def planes(pictures: Pictures) -> Tensor:
+    """Return pictures as torch has them, (n, 3, side, side)."""
+    return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).contiguous()
+
+
+def _weight(unseen: Seen, device: str) -> Tensor:
+    """Return 1 / (numbers unseen) where a pixel is unseen, else 0; (1, 1, side, side)."""
+    wanted = torch.from_numpy(unseen).float() / max(1, 3 * int(unseen.sum()))
+    return wanted[None, None].to(device)
+
+
+def _judged(
+    network: torch.nn.Module, validation: tuple[Tensor, Pictures], weight: Tensor, budget: Budget
+) -> float:
+    guessed = planes(applied(network, validation[0], budget)).clamp(0, 1)
+    apart = (guessed - planes(validation[1])) ** 2 * weight.cpu()
+    return float(apart.sum()) / len(guessed)
+
+
+def _kept(network: torch.nn.Module) -> dict[str, Any]:
+    return deepcopy(network.state_dict())
