@@ -61,6 +61,17 @@ def test_exact_and_prefix_equal_the_unsplit_encoder_for_every_assignment(world: 
         assert np.abs(found - expected).max() < 1e-10, policy
 
 
+def test_landmarks_of_single_tokens_equal_the_unsplit_encoder_and_averages_do_not(
+    world: World,
+) -> None:
+    expected = reference_embedding(world)
+    policies = [sharded("landmark", pool=pool, **knobs) for pool, knobs in
+                ((1, {}), (1, {"upload": "embeddings"}), (49, {"clouds": 1}), (49, {}))]  # fmt: skip
+    *exact, averaged = (np.abs(found - expected).max() for found in embeddings(world, policies))
+    assert max(exact) < 1e-10
+    assert averaged > 1e-4
+
+
 def test_pushed_and_compressed_it_is_the_same(world: World) -> None:
     expected = reference_embedding(world)
     (found,) = embeddings(world, [sharded("prefix")], push=True, zstd=True)
