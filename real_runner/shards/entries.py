@@ -73,8 +73,8 @@ def segment_of(variant: Variant, stage: Stage) -> Segment:
 def tokens_of(kit: Kit, board: Board, stage: Stage, keys: tuple[Key, ...]) -> tuple[Key, Tensor]:
     """Return a shard's tokens at one of the levels; at level 0 its pixels will do."""
     shard, start = kit.shard_of(stage), Key("tokens", 0)
-    nothing = all(board.missing(key, shard) == shard for key in keys)
-    if start in keys and nothing and has_pixels(board, shard):
+    further = any(board.missing(key, shard) != shard for key in keys if key != start)
+    if start in keys and not further and board.missing(start, shard) and has_pixels(board, shard):
         return start, embedded(kit, kit.encoder, board, stage)
     return board.first_of(keys, shard, stage.kind)
 

@@ -86,7 +86,7 @@ def bounds_of_count(variant: Variant, shard: Shard, count: int) -> Bounds | None
     return bounds(variant, shard, pools[place])
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)  # of single tokens, a whole ViT's is 4 MB
 def _stand_for(
     variant: Variant, shard: Shard, pool: int
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

@@ -14,6 +14,7 @@ from real_runner.shards.landmarks import Landmarks, bounds, landmarks_of
 from workloads.errors import WorkloadError
 from workloads.sam.landmark import landmark_count
 from workloads.sam.runs import Segment
+from workloads.sam.variants import Variant
 from workloads.stage import Shard, Stage
 
 
@@ -35,8 +36,8 @@ def landmark(kit: Kit, board: Board, stage: Stage) -> None:
 
     It attends to its own keys, which it has kept, and to the landmarks of all other windows.
     """
-    shard, pool = kit.shard_of(stage), _pool_of(stage)
-    segment = segment_of(kit.sam.variant, stage)
+    shard, variant = kit.shard_of(stage), kit.sam.variant
+    segment, pool = segment_of(variant, stage), _pool_of(stage, variant)
     if segment.opening is None:
         _, tokens = tokens_of(kit, board, stage, (Key("tokens", 0),))
     else:
@@ -44,7 +45,7 @@ def landmark(kit: Kit, board: Board, stage: Stage) -> None:
     qkv = _go_on(kit, board, shard, segment, tokens)
     if qkv is not None and segment.closing is not None:
         pooled = kit.encoder.pooled(qkv, shard, pool)
-        rows = bounds(kit.sam.variant, shard, pool)
+        rows = bounds(variant, shard, pool)
         board.write(Key("landmarks", segment.closing), shard, pooled, rows)
 
 
@@ -95,12 +96,13 @@ def _others(kit: Kit, board: Board, stage: Stage, block: int, pool: int) -> Land
     return landmarks_of(variant, others, pool, rows)
 
 
-def _pool_of(stage: Stage) -> int:
+def _pool_of(stage: Stage, variant: Variant) -> int:
     """Return how many tokens become one landmark."""
+    most = variant.padded_window_tokens
     try:
         pool = stage.setting("pool")
     except WorkloadError as error:
         raise StepError(str(error)) from error
-    if pool < 1 or not float(pool).is_integer():
-        raise StepError(f"{stage.kind}: pool {pool:g}; give a whole number of at least 1")
+    if not 1 <= pool <= most or not float(pool).is_integer():
+        raise StepError(f"{stage.kind}: pool {pool:g}; give a whole number from 1 to {most}")
     return int(pool)

@@ -92,7 +92,8 @@ def _stage(
         work += _attend(variant, pool, parts)
     if segment.closing is not None:
         work += _pool(variant, pool, parts)
-    return sam.stage("landmark", work, segment.completes, shard, (("pool", pool),))
+    settings = (("pool", min(pool, variant.padded_window_tokens)),)  # more are never averaged
+    return sam.stage("landmark", work, segment.completes, shard, settings)
 
 
 def _attend(variant: Variant, pool: int, shard: Shard) -> Work:

@@ -14,7 +14,7 @@ from real_runner.shards.operators import import_segment_anything
 from tests.real_runner.shards.conftest import make_world, reference_embedding
 from workloads.sam.landmark import landmark_count
 from workloads.sam.modes import rounds
-from workloads.sam.variants import VARIANTS
+from workloads.sam.variants import VARIANTS, Variant
 from workloads.stage import Payload
 
 THREE = ((0, 4, 8), (1, 2, 3), (5, 6, 7))
@@ -96,6 +96,20 @@ def test_so_they_do_in_single_precision(small, small_embedding, count):
 def test_with_one_shard_it_is_the_unsplit_model_whatever_the_pool(odd, odd_embedding, pool):
     edge = play(odd, rounds(odd.sam, "landmark", pool=pool), (odd.sam.whole,))
     np.testing.assert_allclose(odd.embedding(edge), odd_embedding, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("has_positions", [True, False])
+def test_global_blocks_may_stand_anywhere(tmp_path, has_positions):
+    """First, last, one after the other; and begun again on other shards of the same nodes."""
+    variant = Variant(
+        "dense", 48, 4, 3, (0, 1, 3), window_tokens=6, image_px=256, relative_position=has_positions
+    )
+    world = make_world(variant, tmp_path)
+    sharding, expected = rounds(world.sam, "landmark", pool=1), reference_embedding(world)
+    node = play(world, sharding, THREE)
+    np.testing.assert_allclose(world.embedding(node), expected, rtol=0, atol=1e-10)
+    go_round(node, sharding, ((0, 1, 2), (3, 4, 5, 6), (7, 8)))
+    np.testing.assert_allclose(world.embedding(node), expected, rtol=0, atol=1e-10)
 
 
 class Summarised(torch.nn.Module):
@@ -253,7 +267,8 @@ def test_an_exchange_lacks_the_windows_that_are_not_back(odd):
     ("settings", "message"),
     [
         ((), "^sam.landmark: has no setting 'pool'; give it one"),
-        ((("pool", 0),), "pool 0; give a whole number of at least 1"),
+        ((("pool", 0),), "pool 0; give a whole number from 1 to 36"),
+        ((("pool", 37),), "pool 37; give a whole number from 1 to 36"),
         ((("pool", 2.5),), "pool 2.5; give a whole number"),
         ((("pool", np.inf),), "pool inf; give a whole number"),
         ((("pool", 5),), r"6 landmarks after 1 blocks of windows .*, but pool 5 makes 8"),
