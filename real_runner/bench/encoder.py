@@ -40,7 +40,6 @@ from workloads.sam.variants import VARIANTS, Variant
 from workloads.stage import Shard, Stage
 
 REPEATS = {"small": 25, "vit-b": 3}
-SERVED = tuple(mode for mode in MODES if mode != "landmark")
 SEED = 3
 JOB = 0
 
@@ -136,7 +135,7 @@ def _encoders(variant: Variant, repeats: int, folder: Path) -> Iterator[Row]:
     save(weights.drawn(variant, SEED), path)
     stages = {"unsplit": tuple(link.stage for link in sam.chain[:-1])}
     each = tuple((window,) for window in sam.whole)
-    for mode in SERVED:
+    for mode in MODES:
         stages[mode] = _stages(sam, mode, (sam.whole,))
     stages["exact, token-wise work offloaded"] = _stages(
         sam, "exact", (sam.whole,), offload_tokenwise=True

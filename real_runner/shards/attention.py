@@ -6,6 +6,8 @@ one head at a time, so that they stay in the cache, and the two small biases (on
 and row, one per query and column) are added to them in place. The result differs only in rounding.
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -52,22 +54,46 @@ class Positions:
         return chosen[..., : self._side], chosen[..., self._side :]
 
 
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Keys that stand for several tokens each.
+
+    ``log_tokens`` (m,) are the logarithms of how many, ``shares`` (m, 2·side) the part of them in
+    each row of the square, and after that in each column.
+    """
+
+    log_tokens: Tensor
+    shares: Tensor
+
+    def added(self, biases: tuple[Tensor, Tensor] | None) -> Tensor:
+        """Return what is added to the scores of queries (…, n) and these keys, (…, n, m).
+
+        It is the average of the biases of the tokens that a key stands for, and ``log_tokens``,
+        without which n tokens would weigh as one. Without biases it is the same for all queries.
+        """
+        if biases is None:
+            return self.log_tokens
+        return product(torch.cat(biases, dim=-1), self.shares) + self.log_tokens
+
+
 def attend(
     queries: Tensor,
     keys: Tensor,
     values: Tensor,
     areas: tuple[Area, ...] = (),
     relative: tuple[Positions, Tensor] | None = None,
+    groups: Groups | None = None,
 ) -> Tensor:
     """Return softmax(QKᵀ/√d + bias)V as rows of tokens with their heads side by side.
 
     ``queries``, ``keys`` and ``values`` are (heads, n, head_dim), the result (n, heads·head_dim).
-    ``areas`` say where the keys lie, one after the other all of them; ``relative`` are the
-    positions and the queries' `Positions.offsets`, or none.
+    ``areas`` say where the keys lie, one after the other all of them but the last, which are
+    ``groups`` where there are any; ``relative`` are the positions and the queries'
+    `Positions.offsets`, or none.
     """
     heads, count, width = queries.shape
     if count <= QUERIES_FOR_ALL_BIASES:
-        return _attend_at_once(queries[None], keys[None], values[None], areas, relative)[0]
+        return _attend_at_once(queries[None], keys[None], values[None], areas, relative, groups)[0]
     result = queries.new_empty(count, heads * width)
     for head in range(heads):
         transposed = values[head].t().contiguous()
@@ -75,10 +101,13 @@ def attend(
         for start in range(0, count, QUERIES_AT_ONCE):
             some = slice(start, start + QUERIES_AT_ONCE)
             scores = product(queries[head, some] * width**-0.5, keys[head])
+            biases = None
             if relative is not None:
                 positions, offsets = relative
                 biases = positions.biases(queries[head, some], offsets[some])
                 _add(scores, biases, areas)
+            if groups is not None:
+                scores[:, -len(groups.log_tokens) :] += groups.added(biases)
             mine[some] = product(scores.softmax(-1), transposed)
     return result
 
@@ -101,6 +130,7 @@ def _attend_at_once(
     values: Tensor,
     areas: tuple[Area, ...],
     relative: tuple[Positions, Tensor] | None,
+    groups: Groups | None = None,
 ) -> Tensor:
     """Return (windows, n, heads·head_dim) from all biases at the same time.
 
@@ -111,7 +141,12 @@ def _attend_at_once(
         positions, offsets = relative
         rows, columns = positions.biases(queries, offsets)
         parts = [rows[..., area.rows, None] + columns[..., None, area.columns] for area in areas]
-        mask = torch.cat([part.flatten(-2) for part in parts], dim=-1)
+        every = [part.flatten(-2) for part in parts]
+        every += [] if groups is None else [groups.added((rows, columns))]
+        mask = torch.cat(every, dim=-1)
+    elif groups is not None:
+        own = keys.shape[-2] - len(groups.log_tokens)
+        mask = torch.cat([keys.new_zeros(own), groups.added(None)])[None]
     attended = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
     return attended.transpose(-3, -2).flatten(-2)
 

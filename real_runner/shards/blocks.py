@@ -18,6 +18,7 @@ from torch import Tensor
 
 from real_runner.shards.attention import Positions, attend, attend_in_windows
 from real_runner.shards.dense import product, product_gelu, product_plus
+from real_runner.shards.landmarks import Landmarks
 from real_runner.shards.places import Area, Run
 
 TOKENS_AT_ONCE = 1024
@@ -49,17 +50,27 @@ class Block:
         )
 
     def attend(
-        self, qkv: Tensor, areas: tuple[Area, ...], coordinates: tuple[Tensor, Tensor]
+        self,
+        qkv: Tensor,
+        areas: tuple[Area, ...],
+        coordinates: tuple[Tensor, Tensor],
+        others: Landmarks | None = None,
     ) -> Tensor:
         """Return what each of the tokens gathers from all of them: (n, 3·dim) to (n, dim).
 
-        ``areas`` say how the tokens lie, ``coordinates`` are each token's row and column.
+        ``areas`` say how the tokens lie, ``coordinates`` are each token's row and column;
+        ``others`` stand for tokens elsewhere, from which these gather, too.
         """
         parts = qkv.view(len(qkv), 3, self._heads, -1).permute(1, 2, 0, 3).contiguous()
+        keys, values, groups = parts[1], parts[2], None
+        if others is not None:
+            rows = others.rows.view(len(others.rows), 2, self._heads, -1).permute(1, 2, 0, 3)
+            keys, values = torch.cat([keys, rows[0]], 1), torch.cat([values, rows[1]], 1)
+            groups = others.groups
         relative = None
         if self._positions is not None:
             relative = self._positions, self._positions.offsets(*coordinates)
-        return attend(parts[0], parts[1], parts[2], areas, relative)
+        return attend(parts[0], keys, values, areas, relative, groups)
 
     def finish(self, tokens: Tensor, attended: Tensor) -> Tensor:
         """Return the block's result from its input and what attention gathered, both (n, dim)."""

@@ -6,6 +6,7 @@ real tokens are kept, never padding. All of it stays until the request is forgot
 new plan sends only what is missing, so what came back in an earlier attempt must still be there.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import NamedTuple
@@ -75,10 +76,20 @@ class Board:
     _windows: dict[Key, dict[int, _Place]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
-    def write(self, key: Key, shard: Shard, matrix: torch.Tensor) -> None:
-        """Keep a shard's matrix (tokens, …); what lay there of the same windows is replaced."""
-        bounds = row_bounds(self.variant, shard)
-        places = {window: _Place(shard, matrix, *rows) for window, rows in bounds.items()}
+    def write(
+        self,
+        key: Key,
+        shard: Shard,
+        matrix: torch.Tensor,
+        rows: Mapping[int, tuple[int, int]] | None = None,
+    ) -> None:
+        """Keep a shard's matrix; what lay there of the same windows is replaced.
+
+        ``rows`` says which belong to each window, from the first to the one past the last; by
+        default there is one for each token.
+        """
+        bounds = row_bounds(self.variant, shard) if rows is None else rows
+        places = {window: _Place(shard, matrix, *ends) for window, ends in bounds.items()}
         with self._lock:
             self._windows.setdefault(key, {}).update(places)
 

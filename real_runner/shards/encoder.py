@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from real_runner.shards import places
+from real_runner.shards import landmarks, places
 from real_runner.shards.architecture import EPSILON
 from real_runner.shards.blocks import TOKENS_AT_ONCE, Block
 from real_runner.shards.dense import product
+from real_runner.shards.landmarks import Landmarks
 from real_runner.shards.places import Area
 from workloads.sam.geometry import all_windows
 from workloads.sam.variants import Variant
@@ -62,11 +63,18 @@ class Encoder:
         """Return queries, keys and values that a block makes of tokens: (n, 3·dim)."""
         return self._blocks[block].project(tokens)
 
-    def attention(self, qkv: Tensor, shard: Shard, block: int) -> Tensor:
-        """Return what a shard's tokens gather from each other in a block: (n, dim)."""
+    def pooled(self, qkv: Tensor, shard: Shard, pool: int) -> Tensor:
+        """Return a shard's landmarks (m, 2·dim): averages of its keys and of its values."""
+        keys_and_values = qkv[:, qkv.shape[1] // 3 :]
+        return landmarks.pooled(keys_and_values, self._layout, shard, pool)
+
+    def attention(
+        self, qkv: Tensor, shard: Shard, block: int, others: Landmarks | None = None
+    ) -> Tensor:
+        """Return what a shard's tokens gather in a block from each other and others: (n, dim)."""
         if shard != self._whole:
             areas = places.areas(self._layout, shard)
-            return self._blocks[block].attend(qkv, areas, self._coordinates(shard))
+            return self._blocks[block].attend(qkv, areas, self._coordinates(shard), others)
         to_grid, to_windows = (self._there(index) for index in places.grid_order(self._layout))
         coordinates = _grid_coordinates(self.variant.grid_tokens, qkv.device)
         attended = self._blocks[block].attend(

@@ -10,20 +10,26 @@ import torch
 
 from real_runner.deployment import NodeSpec
 from real_runner.errors import StepError
-from real_runner.executor import NOTHING, Array, Made, expected_shape, never
+from real_runner.executor import EMPTY, NOTHING, Array, Made, expected_shape, never
 from real_runner.shards import pixels, stages, weights
 from real_runner.shards.architecture import empty_sam, empty_tile_encoder, tile_variant
 from real_runner.shards.arrays import DTYPES, bytes_of, device_of, numpy_of, tensor_of
 from real_runner.shards.board import Board, key_of
 from real_runner.shards.decoder import Decoder, checked_prompts
 from real_runner.shards.encoder import Encoder
+from real_runner.shards.kit import Kit
+from real_runner.shards.landmarks import Bounds, bounds_of_count
 from workloads.errors import WorkloadError
 from workloads.sam.geometry import shard_tokens
 from workloads.sam.model import Sam
+from workloads.sam.variants import Variant
 from workloads.stage import Payload, Stage
 
-ROWS_PER_TOKEN = {"tokens": 1, "attention": 1, "embedding": 1, "qkv": 3}
-"""Vectors that stand below each other for one token; of ``qkv``, its query, key and value."""
+ROWS_PER_TOKEN = {"tokens": 1, "attention": 1, "embedding": 1, "qkv": 3, "landmarks": 2}
+"""Vectors that stand below each other for one token, or for one landmark.
+
+Of ``qkv`` they are its query, key and value; of ``landmarks``, its key and value.
+"""
 
 
 class SamExecutor:
@@ -35,7 +41,7 @@ class SamExecutor:
     resized square.
     """
 
-    def __init__(self, kit: stages.Kit) -> None:
+    def __init__(self, kit: Kit) -> None:
         self._sam = kit.sam
         self._kit = kit
         self._boards: dict[int, Board] = {}
@@ -59,9 +65,11 @@ class SamExecutor:
                 board.prompts = checked_prompts(self._sam, array)
             case "mask":
                 board.masks = bytes_of(payload.tensor, array)
+            case "landmarks" if not payload.shard:  # for who has all windows there are no others
+                if array.size:
+                    raise StepError(f"landmarks of no windows: shape {array.shape}; give none")
             case _:
-                matrix = self._matrix(payload, array)
-                board.write(key_of(payload, self._sam.variant), payload.shard, matrix)
+                self._keep(board, payload, array)
 
     def get(self, job: int, payload: Payload) -> Array:
         """Return what ``payload`` names; it is not to be written to."""
@@ -75,6 +83,8 @@ class SamExecutor:
                 return _there(board.prompts, payload, board)
             case "mask":
                 return _there(board.masks, payload, board)
+            case "landmarks" if not payload.shard:
+                return EMPTY
             case _:
                 return self._rows(board, payload)
 
@@ -116,11 +126,25 @@ class SamExecutor:
         key = key_of(payload, self._sam.variant)
         _, matrix = board.first_of((key,), payload.shard, "sending")
         array = numpy_of(matrix)
+        if array.size != payload.elements:
+            raise StepError(
+                f"{key} of windows {payload.shard}: {payload.elements} numbers wanted, "
+                f"here lie {array.size}"
+            )
         return array.reshape(expected_shape(payload))
 
-    def _matrix(self, payload: Payload, array: Array) -> torch.Tensor:
-        """Return what has arrived as a matrix with one row per token, or raise `StepError`."""
-        count = self._check_shard(payload)
+    def _keep(self, board: Board, payload: Payload, array: Array) -> None:
+        """Keep what has arrived as a matrix with one row per token or landmark."""
+        count, variant = self._check_shard(payload), self._sam.variant
+        rows = None
+        if payload.tensor == "landmarks":
+            rows = _landmark_bounds(variant, payload)
+            count = payload.tokens // ROWS_PER_TOKEN["landmarks"]
+        matrix = self._matrix(payload, array, count)
+        board.write(key_of(payload, variant), payload.shard, matrix, rows)
+
+    def _matrix(self, payload: Payload, array: Array, count: int) -> torch.Tensor:
+        """Return what has arrived with ``count`` rows, or raise `StepError`."""
         name = payload.tensor
         if name not in ROWS_PER_TOKEN:
             raise StepError(f"{name}: no tensor of SAM that this worker keeps")
@@ -152,7 +176,7 @@ def sam_executor(model: Sam, weights_path: Path, spec: NodeSpec) -> SamExecutor:
     return SamExecutor(_kit(model, weights_path, spec))
 
 
-def _kit(model: Sam, path: Path, spec: NodeSpec) -> stages.Kit:
+def _kit(model: Sam, path: Path, spec: NodeSpec) -> Kit:
     variant, dtype = model.variant, DTYPES[spec.dtype]
     device = device_of(spec)
     state = weights.load(path, variant)
@@ -166,7 +190,7 @@ def _kit(model: Sam, path: Path, spec: NodeSpec) -> stages.Kit:
     module.prompt_encoder.to(device, torch.float32)
     for part in (module.image_encoder, module.mask_decoder, small):
         part.to(device, dtype)
-    return stages.Kit(
+    return Kit(
         model,
         Encoder(variant, module.image_encoder),
         Encoder(tile_variant(variant), small, layout=variant),
@@ -174,6 +198,18 @@ def _kit(model: Sam, path: Path, spec: NodeSpec) -> stages.Kit:
         dtype,
         device,
     )
+
+
+def _landmark_bounds(variant: Variant, payload: Payload) -> Bounds:
+    """Return which landmarks are each window's; `StepError` where no pooling makes so many."""
+    count, odd = divmod(payload.tokens, ROWS_PER_TOKEN["landmarks"])
+    found = None if odd else bounds_of_count(variant, payload.shard, count)
+    if found is None:
+        raise StepError(
+            f"landmarks of windows {payload.shard}: {payload.tokens} rows, as no pooling makes; "
+            "give a key and a value for each landmark"
+        )
+    return found
 
 
 def _there(value: Array | None, payload: Payload, board: Board) -> Array:

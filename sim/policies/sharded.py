@@ -23,7 +23,7 @@ from workloads.codec import codec_named
 from workloads.sam.geometry import windows
 from workloads.sam.model import Sam
 from workloads.sam.modes import MODES, rounds
-from workloads.sam.sharding import Sharding
+from workloads.sam.sharding import DEFAULT_POOL, Sharding
 from workloads.stage import Model, Request, Round, Shard
 
 
@@ -34,7 +34,8 @@ class Sharded:
     ``codec`` writes what travels apart from pixels; ``upload`` says whether the clouds get pixels
     or patch embeddings; ``clouds`` limits how many are used, those that promise to return a
     single window first (0: all, up to one per window); ``edge`` names the edge (empty: see
-    `sim.policies.placement.edge_of`); ``seed`` is for assignments that draw.
+    `sim.policies.placement.edge_of`); ``seed`` is for assignments that draw; ``pool`` (mode
+    `landmark` only) is how many tokens are averaged into one key and value for other clouds.
     """
 
     reads_load: ClassVar[bool] = False
@@ -46,12 +47,19 @@ class Sharded:
     clouds: int = 0
     edge: str = ""
     seed: int = 0
+    pool: int = DEFAULT_POOL
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise PolicyError(f"mode: {self.mode!r} is unknown; choose one of {', '.join(MODES)}")
         if self.clouds < 0:
             raise PolicyError(f"clouds: {self.clouds} is negative; give 0 for all of them")
+        if self.pool < 1:
+            raise PolicyError(f"pool: {self.pool!r}; give at least 1 token per landmark")
+        if self.pool != DEFAULT_POOL and self.mode != "landmark":
+            raise PolicyError(
+                f"pool: {self.pool} has no meaning in mode {self.mode!r}; use 'landmark'"
+            )
 
     def plan(self, request: Request, progress: Progress, view: View) -> Plan:
         """Return what is left of the request as one plan.
@@ -72,7 +80,7 @@ def _first_plan(policy: Sharded, job: Job, world: Estimates) -> Plan:
 
 def _plan(policy: Sharded, job: Job, world: Estimates, progress: Progress) -> Plan:
     model = _sam(job.model)
-    parts = rounds(model, policy.mode, upload=policy.upload)
+    parts = _rounds(policy, model)
     at_edge = (model.prepare, *parts.before, *(s for r in parts.rounds for s in r.edge))
     edge = edge_of(job, world, at_edge, policy.edge, _traffic(policy, job, parts, world))
     cost_s = _shard_cost(policy, model, edge, world)
@@ -90,6 +98,10 @@ def _plan(policy: Sharded, job: Job, world: Estimates, progress: Progress) -> Pl
             sent = tuple(zip(nodes, shards, strict=True))
             ready = _round_trip(builder, part, edge, sent, policy.codec, ready)
     return answer_from(builder, job, edge, ready)
+
+
+def _rounds(policy: Sharded, model: Sam) -> Sharding:
+    return rounds(model, policy.mode, upload=policy.upload, pool=policy.pool)
 
 
 def _assigned(policy: Sharded, task: Task, world: Estimates) -> tuple[Shard, ...]:
@@ -169,7 +181,7 @@ class _Prices:
     """
 
     def __init__(self, policy: Sharded, model: Sam, world: Estimates) -> None:
-        self._rounds = rounds(model, policy.mode, upload=policy.upload).rounds
+        self._rounds = _rounds(policy, model).rounds
         self._codec = codec_named(policy.codec)
         self._world = world
         self.twins = _twins(world)

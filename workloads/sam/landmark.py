@@ -1,8 +1,10 @@
 """Mode `landmark`: global attention sees the own shard's tokens and a summary of all others.
 
-Each window's keys and values are averaged, ``pool`` tokens at a time, into landmarks. A cloud
-runs a global block up to its queries, keys and values and sends its landmarks; the edge passes
-them on; the cloud, which has kept the rest, attends to its own keys and the others' landmarks.
+Each window's keys and values are averaged, ``pool`` tokens at a time, into landmarks: row by row
+of the window, the last from what is left. They travel window after window, each landmark's key and
+then its value, as two rows of ``dim`` numbers. A cloud runs a global block up to its queries, keys
+and values and sends its landmarks; the edge passes them on; the cloud, which has kept the rest,
+attends to its own keys and the others' landmarks.
 """
 
 from functools import lru_cache, partial
@@ -60,7 +62,14 @@ def _landmarks(sam: Sam, pool: int, block: int, shard: Shard) -> Payload:
     count = 2 * landmark_count(sam.variant, pool, shard)
     mixes = block != sam.variant.global_blocks[0]
     elements = count * sam.variant.dim
-    return Payload("landmarks", shard, elements, count, block, mixes, summary=True)
+    summary = not _shows_single_tokens(sam.variant, pool, shard)
+    return Payload("landmarks", shard, elements, count, block, mixes, summary)
+
+
+def _shows_single_tokens(variant: Variant, pool: int, shard: Shard) -> bool:
+    """Whether a landmark of a shard is made of one token, so that it is no average."""
+    known = windows(variant)
+    return any(pool == 1 or known[index].tokens % pool == 1 for index in shard)
 
 
 @lru_cache(maxsize=1 << 16)
@@ -83,7 +92,8 @@ def _stage(
         work += _attend(variant, pool, parts)
     if segment.closing is not None:
         work += _pool(variant, pool, parts)
-    return sam.stage("landmark", work, segment.completes, shard)
+    settings = (("pool", min(pool, variant.padded_window_tokens)),)  # more are never averaged
+    return sam.stage("landmark", work, segment.completes, shard, settings)
 
 
 def _attend(variant: Variant, pool: int, shard: Shard) -> Work:

@@ -22,7 +22,7 @@ from workloads.errors import WorkloadError
 from workloads.sam.landmark import landmark
 from workloads.sam.model import Sam
 from workloads.sam.runs import Run, runs
-from workloads.sam.sharding import Options, Sharding, before, ending, first_upload
+from workloads.sam.sharding import DEFAULT_POOL, Options, Sharding, before, ending, first_upload
 from workloads.sam.tiles import image
 from workloads.sam.tokenwise import tokenwise
 from workloads.sam.variants import TILE_ENCODER, Variant
@@ -36,7 +36,7 @@ def rounds(
     *,
     upload: str = "pixels",
     offload_tokenwise: bool = False,
-    pool: int = 49,
+    pool: int = DEFAULT_POOL,
     tile_encoder: Variant = TILE_ENCODER,
 ) -> Sharding:
     """Return how ``mode`` runs ``sam``, for any division of its windows into shards.

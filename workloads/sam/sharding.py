@@ -10,6 +10,8 @@ from workloads.sam.variants import TILE_ENCODER, Variant
 from workloads.stage import Payload, Round, Shard, Stage
 
 UPLOADS = ("pixels", "embeddings")
+DEFAULT_POOL = 49
+"""Tokens of a landmark: a quarter of a full window of SAM's published variants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +20,7 @@ class Options:
 
     upload: str = "pixels"
     offload_tokenwise: bool = False
-    pool: int = 49
+    pool: int = DEFAULT_POOL
     tile_encoder: Variant = TILE_ENCODER
 
     def __post_init__(self) -> None:

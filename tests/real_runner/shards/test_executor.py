@@ -126,9 +126,7 @@ def test_a_stage_without_its_input_says_what_it_needs(odd, kind):
 @pytest.mark.parametrize(
     ("stage", "message"),
     [
-        (Stage("sam.landmark", 0, 0), "sam.landmark: this worker serves no such stage; it serves"),
-        (Stage("sam.exchange", 0, 0), "sam.exchange: this worker serves no such stage"),
-        (Stage("llama.layer", 0, 0), "llama.layer: this worker serves no such stage"),
+        (Stage("llama.layer", 0, 0), "llama.layer: this worker serves no such stage; it serves"),
         (Stage("sam.windowed", 0, 0, blocks=(0, 1)), r"blocks \(0, 1\) are not among \(0, 2, 3\)"),
         (Stage("sam.global", 0, 0, blocks=(0,)), r"blocks \(0,\) are not one of \(1, 4\)"),
         (Stage("sam.global", 0, 0), r"blocks \(\) are not one of \(1, 4\)"),
@@ -193,7 +191,7 @@ def test_numbers_that_only_their_sum_is_too_large_for_are_kept(odd):
         (Payload("pixels", ()), np.zeros(5, np.uint8), "pixels: an empty shard"),
         (Payload("tokens", (77,)), np.zeros((5, 5)), r"tokens: shard: \(77,\)"),
         (Payload("tokens", ()), np.zeros((5, 5)), "tokens: an empty shard"),
-        (Payload("landmarks", (0,)), np.zeros((5, 5)), "landmarks: no tensor of SAM that this"),
+        (Payload("hidden", (0,)), np.zeros((5, 5)), "hidden: no tensor of SAM that this"),
     ],
 )
 def test_malformed_arrivals_are_refused(node, payload, array, message):

@@ -100,6 +100,26 @@ def test_landmarks_mix_but_show_no_further_pixels() -> None:
     assert all(sight.mixes for sight in seen.values())
 
 
+def test_a_landmark_of_one_token_shows_it() -> None:
+    """Nothing is averaged with pool 1, nor where one token is left over: 196 = 3·65 + 1."""
+    fractions = model_named("sam-vit-b").shard_fractions
+    for pool, alone in ((49, 0.1), (65, 1.0), (1, 1.0)):
+        seen = sights(plan_for(Sharded("landmark", "round-robin", pool=pool)).steps, TOPOLOGY)
+        worst = worst_coalition(seen.values(), fractions, 1)
+        assert worst < alone if pool == 49 else worst == pytest.approx(alone)
+
+
+def test_coarser_landmarks_are_less_traffic_and_every_cloud_pools_alike() -> None:
+    policies = [Sharded("landmark", pool=pool) for pool in (49, 98)]
+    finer, coarser = (traffic_mb(plan_for(policy)) for policy in policies)
+    assert coarser[0] < finer[0]
+    assert coarser[1] < finer[1]
+    for policy in policies:
+        stages = [s for step in plan_for(policy).steps if isinstance(step, Compute)
+                  for s in step.stages if s.kind == "sam.landmark"]  # fmt: skip
+        assert {stage.setting("pool") for stage in stages} == {policy.pool}
+
+
 def test_a_node_s_pixels_are_those_of_its_windows() -> None:
     fractions = model_named("sam-vit-b").shard_fractions
     seen = sights(plan_for(Sharded("deferred", "round-robin")).steps, TOPOLOGY)
@@ -127,6 +147,8 @@ def test_embeddings_can_travel_instead_of_pixels() -> None:
     [
         (lambda: Sharded("exakt"), "mode: 'exakt' is unknown; choose one of exact, prefix"),
         (lambda: Sharded("exact", clouds=-1), "clouds: -1 is negative"),
+        (lambda: Sharded("landmark", pool=0), "pool: 0; give at least 1 token per landmark"),
+        (lambda: Sharded("exact", pool=7), "pool: 7 has no meaning in mode 'exact'; use 'landm"),
     ],
 )
 def test_an_impossible_parameter_is_named(policy, words) -> None:

@@ -170,6 +170,16 @@ def test_a_landmark_is_made_of_pool_tokens_of_one_window():
     assert (up.tokens, up.elements) == (2 * 23, 2 * 23 * 768)
 
 
+def test_landmarks_are_a_summary_unless_one_is_a_single_token():
+    def summary(pool, shard):
+        return rounds(B, "landmark", pool=pool).rounds[0].down(shard).summary
+
+    assert summary(49, (0, 4, 24))
+    assert not summary(1, (0,))
+    assert not summary(65, (0,))  # 196 = 3·65 + 1
+    assert summary(65, (4,))  # 112 = 65 + 47
+
+
 def test_one_shard_with_everything_makes_local_and_landmark_the_unsplit_encoder():
     unsplit = sum(link.stage.flops for link in B.chain)
     assert flops_of(rounds(B, "local-attention"), [B.whole]) == unsplit

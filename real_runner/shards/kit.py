@@ -1,0 +1,30 @@
+"""What stages of SAM compute with on one node."""
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from real_runner.shards.decoder import Decoder
+from real_runner.shards.encoder import Encoder
+from workloads.sam.model import Sam
+from workloads.stage import Shard, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """What stages compute with: the model's description, its parts and where they compute."""
+
+    sam: Sam
+    encoder: Encoder
+    tile_encoder: Encoder
+    decoder: Decoder
+    dtype: torch.dtype
+    device: torch.device
+
+    def serving(self, sam: Sam) -> "Kit":
+        """Return the same parts for pictures of another size, or more prompts."""
+        return replace(self, sam=sam, decoder=Decoder(sam, self.decoder.module))
+
+    def shard_of(self, stage: Stage) -> Shard:
+        """Return the windows that a stage runs on."""
+        return stage.shard or self.sam.whole
