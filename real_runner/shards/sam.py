@@ -11,7 +11,7 @@ import torch
 from real_runner.deployment import NodeSpec
 from real_runner.errors import StepError
 from real_runner.executor import NOTHING, Array, Made, expected_shape, never
-from real_runner.shards import pixels, stages, weights
+from real_runner.shards import pixels, shared, stages, weights
 from real_runner.shards.architecture import empty_sam, empty_tile_encoder, tile_variant
 from real_runner.shards.arrays import DTYPES, bytes_of, device_of, numpy_of, tensor_of
 from real_runner.shards.board import Board, key_of
@@ -33,7 +33,7 @@ class SamExecutor:
     on the device of ``spec``. Besides tensors of tokens these travel: ``image``, the captured
     file; ``pixels``, tiles as bytes, each after its length as ``uint32`` unless they are raw;
     ``prompt``, float32 (prompts, 2, 3): x and y in pixels of the captured image, and a label;
-    ``mask``, one bit per pixel of the resized square.
+    ``mask``, one bit per pixel of the resized square; ``share`` and ``product``, 64-bit integers.
 
     Raises `RealRunError` where the weights do not fit the model or the device is not there.
     """
@@ -58,6 +58,8 @@ class SamExecutor:
                 board.prompts = checked_prompts(self._sam, array)
             case "mask":
                 board.masks = bytes_of(payload.tensor, array)
+            case tensor if tensor in shared.TENSORS:
+                shared.put(board, payload, array)
             case _:
                 matrix = self._matrix(payload, array)
                 board.write(key_of(payload, self._sam.variant), payload.shard, matrix)
@@ -74,6 +76,8 @@ class SamExecutor:
                 return _there(board.prompts, payload, board)
             case "mask":
                 return _there(board.masks, payload, board)
+            case tensor if tensor in shared.TENSORS:
+                return shared.get(board, payload)
             case _:
                 return self._rows(board, payload)
 
@@ -87,7 +91,7 @@ class SamExecutor:
                 if stopped():
                     break
                 try:
-                    stages.run(self._kit, board, stage, following)
+                    stages.run(self._kit, board, stage, following, shared.STAGES)
                 except WorkloadError as error:
                     raise StepError(f"{stage.kind}: {error}") from error
         return NOTHING

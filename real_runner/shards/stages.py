@@ -5,8 +5,9 @@ for it: tokens that passed fewer or more blocks are no input, whatever lies ther
 runs blocks in another order; there a block's level is the number of blocks run before it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -39,6 +40,9 @@ class Kit:
     def shard_of(self, stage: Stage) -> Shard:
         """Return the windows that a stage runs on."""
         return stage.shard or self.sam.whole
+
+
+Handler = Callable[[Kit, Board, Stage], None]
 
 
 def prepare(kit: Kit, board: Board, stage: Stage) -> None:
@@ -242,6 +246,11 @@ def _has(board: Board, shard: Shard) -> bool:
 
 def _embedded(kit: Kit, encoder: Encoder, board: Board, stage: Stage) -> Tensor:
     """Return the tokens that an encoder makes of a shard's pixels."""
+    return encoder.embed(patches(kit, board, stage), kit.shard_of(stage))
+
+
+def patches(kit: Kit, board: Board, stage: Stage) -> Tensor:
+    """Return the patches of a shard's pixels, (n, 3·patch²), or raise `StepError`."""
     shard, square = kit.shard_of(stage), board.square
     if not _has(board, shard):
         raise _lacking(stage, f"pixels of windows {shard}", board)
@@ -249,20 +258,20 @@ def _embedded(kit: Kit, encoder: Encoder, board: Board, stage: Stage) -> Tensor:
     dtype = "float64" if number == torch.float64 else "float32"
     if square is not None and shard == kit.sam.whole:
         in_grid = torch.from_numpy(pixels.patches_of_square(kit.sam, square, dtype))
-        patches = in_grid.index_select(0, torch.from_numpy(grid_order(kit.sam.variant)[1]))
+        found = in_grid.index_select(0, torch.from_numpy(grid_order(kit.sam.variant)[1]))
     else:
         known = windows(kit.sam.variant)
         tiles = board.tiles if square is None else pixels.cut(kit.sam, square, shard)
         parts = [pixels.patches_of_tile(kit.sam, tiles[w], known[w], dtype) for w in shard]
-        patches = torch.cat([torch.from_numpy(part) for part in parts])
-    return encoder.embed(patches.to(kit.device, kit.dtype), shard)
+        found = torch.cat([torch.from_numpy(part) for part in parts])
+    return found.to(kit.device, kit.dtype)
 
 
 def _lacking(stage: Stage, what: str, board: Board) -> StepError:
     return StepError(f"{stage.kind}: needs {what}; here lie {board.content()}")
 
 
-SIMPLE: dict[str, Callable[[Kit, Board, Stage], None]] = {
+SIMPLE: dict[str, Handler] = {
     "sam.prepare": prepare,
     "sam.partition": partition,
     "sam.patch_embed": patch_embed,
@@ -279,16 +288,24 @@ SIMPLE: dict[str, Callable[[Kit, Board, Stage], None]] = {
 """Every kind that needs to know of no stage but itself."""
 
 
-def run(kit: Kit, board: Board, stage: Stage, following: Stage | None) -> None:
+def run(
+    kit: Kit,
+    board: Board,
+    stage: Stage,
+    following: Stage | None,
+    others: Mapping[str, Handler] = MappingProxyType({}),
+) -> None:
     """Run one stage; ``following`` is the one that comes after it in the same step, if any.
 
+    ``others`` are kinds that are served besides those of this module.
     Raises `StepError` for a kind that is not served, and for windows that there are not.
     """
     shard_tokens(kit.sam.variant, stage.shard)
+    handler = SIMPLE.get(stage.kind) or others.get(stage.kind)
     if stage.kind == "sam.merge":
         merge(kit, board, stage, following)
-    elif stage.kind in SIMPLE:
-        SIMPLE[stage.kind](kit, board, stage)
+    elif handler is not None:
+        handler(kit, board, stage)
     else:
-        served = ", ".join([*SIMPLE, "sam.merge"])
+        served = ", ".join([*SIMPLE, "sam.merge", *others])
         raise StepError(f"{stage.kind}: this worker serves no such stage; it serves {served}")

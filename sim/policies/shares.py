@@ -16,7 +16,7 @@ from sim.policies.placement import Job, answer_from, clouds_of, edge_of, fetch_t
 from sim.policy import UNTOUCHED, Estimates, Progress, View
 from workloads.sam.model import Sam
 from workloads.sam.shares import SharedRound, finished_layer, shared_rounds
-from workloads.stage import Model, Request
+from workloads.stage import Model, Request, Stage
 
 _RAW = "fp16"
 """A codec must be named, though none touches shares."""
@@ -79,7 +79,7 @@ def _plan(policy: Shares, job: Job, world: Estimates, progress: Progress) -> Pla
     done = {finished_layer(stage) for stage in computed}
     builder = PlanBuilder()
     ready = () if model.prepare in computed else fetch_to(builder, job, edge)
-    due = ()
+    due: tuple[Stage, ...] = ()
     for part in rounds:
         if (part.layer.name, part.layer.blocks) not in done:
             ready = builder.compute(edge, (*due, part.share), ready)

@@ -153,9 +153,7 @@ def _payload(sam: Sam, tensor: str, layer: Layer, width: int, number: int) -> Pa
     )
 
 
-def _share(
-    sam: Sam, layer: Layer, shares: int, settings: tuple[tuple[str, float], ...]
-) -> Stage:
+def _share(sam: Sam, layer: Layer, shares: int, settings: tuple[tuple[str, float], ...]) -> Stage:
     """Return norm or GELU, fixed point and shares: numbers read once, all shares written once.
 
     Drawing uniform numbers is no floating-point work and has to be calibrated where it matters.
@@ -181,9 +179,7 @@ def _product(sam: Sam, layer: Layer, number: int) -> Stage:
     return _with_ring(stage, tokens * (layer.inputs + layer.outputs))
 
 
-def _unshare(
-    sam: Sam, layer: Layer, shares: int, settings: tuple[tuple[str, float], ...]
-) -> Stage:
+def _unshare(sam: Sam, layer: Layer, shares: int, settings: tuple[tuple[str, float], ...]) -> Stage:
     """Return the sum of all products, its scale, the bias, and what is added beside it."""
     variant = sam.variant
     numbers = variant.tokens * layer.outputs
