@@ -15,16 +15,25 @@ numbers ``attempt · layers`` on, and share ``i`` of a sharing ``s`` is number `
 request, which its payload carries as ``first``. So whoever reads a trace can tell which transfers
 belong to one sharing, and a product that comes late is never added to those of another one.
 
-**Work on a cloud.** Devices have no unit for products modulo 2⁶⁴. Assumed is a division into bytes,
-8 of a share and 4 of a weight, whose products run on the units for int8 and are summed in int32
-(after Ootomo, Ozaki, Yokota, "DGEMM on integer matrix multiplication unit", 2024, arXiv
-2306.11975). Of the 32 pairs those at 2⁶⁴ and above drop out; 26 remain. Each is exact for up to
-2¹⁵ inputs, since 255² · 2¹⁵ < 2³¹. Joining them is taken as fused.
+**Work on a cloud.** Devices have no unit for matrix products modulo 2⁶⁴; what is assumed follows
+from the model's precision (`arithmetic`):
+
+- fp32, a processor's: a share is cut into three limbs, whose products with weights are exact in
+  float64 (as `real_runner.shards.ring` computes). Vectors hold half as many doubles as singles, so
+  that is 3 · 2 = 6 multiply-accumulates in fp32 for one. Graphics processors whose doubles are
+  slower still would take the other way, which on all of `topologies/devices.yaml` is no slower.
+- any other, that of a graphics processor with units for int8: a share is cut into 8 bytes and a
+  weight into 4, whose products are summed in int32, exact for up to 2¹⁵ inputs since 255² · 2¹⁵ <
+  2³¹ (after Ootomo, Ozaki, Yokota, "DGEMM on integer matrix multiplication unit", 2024, arXiv
+  2306.11975). Of the 32 pairs those at 2⁶⁴ and above drop out; 26 remain.
+
+Cutting and joining are taken as fused; weights are read in fixed point, 4 bytes each.
 """
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Final
+from itertools import product
+from typing import Final, NamedTuple
 
 from workloads.errors import WorkloadError
 from workloads.sam import costs
@@ -32,16 +41,11 @@ from workloads.sam.model import Sam
 from workloads.sam.sharding import ending
 from workloads.sam.variants import Variant
 from workloads.stage import Payload, Stage
-from workloads.work import Work, norm, stage_of
+from workloads.work import Work, norm
 
 RING_BYTES: Final = 8
 WEIGHT_BYTES: Final = 4
 """Of a weight in fixed point, its sign included."""
-PRODUCTS: Final = sum(
-    share + weight < RING_BYTES for share in range(RING_BYTES) for weight in range(WEIGHT_BYTES)
-)
-"""Products of bytes that one product modulo 2⁶⁴ takes."""
-
 LAYERS: Final = ("patch_embed", "qkv", "proj", "lin1", "lin2")
 """Linear layers: the first of the whole encoder, the others of each block."""
 
@@ -118,6 +122,31 @@ def shared_rounds(sam: Sam, shares: int, blocks: int, attempt: int = 0) -> tuple
     )
 
 
+class Arithmetic(NamedTuple):
+    """How a device multiplies modulo 2⁶⁴.
+
+    In ``products`` matrix products, which take ``macs`` multiply-accumulates at ``precision`` for
+    each one modulo 2⁶⁴.
+    """
+
+    precision: str
+    products: int
+    macs: int
+
+
+def arithmetic(precision: str) -> Arithmetic:
+    """Return what is assumed of devices that compute a model at ``precision``.
+
+    >>> arithmetic("fp32"), arithmetic("fp16").macs
+    (Arithmetic(precision='fp32', products=3, macs=6), 26)
+    """
+    if precision == "fp32":
+        return Arithmetic("fp32", products=3, macs=6)
+    pairs = product(range(RING_BYTES), range(WEIGHT_BYTES))
+    count = sum(of_share + of_weight < RING_BYTES for of_share, of_weight in pairs)
+    return Arithmetic("int8", products=count, macs=count)
+
+
 def finished_layer(stage: Stage) -> tuple[str, tuple[int, ...]] | None:
     """Return the layer, by name and blocks, whose result a stage makes on the edge, if any."""
     if stage.kind != UNSHARE:
@@ -169,13 +198,18 @@ def _share(sam: Sam, layer: Layer, shares: int, settings: tuple[tuple[str, float
 def _product(sam: Sam, layer: Layer, number: int) -> Stage:
     """Return one cloud's product of its share with the weights, no bias, modulo 2⁶⁴."""
     tokens = sam.variant.tokens
-    work = Work(
-        macs=PRODUCTS * tokens * layer.inputs * layer.outputs,
-        parameters=WEIGHT_BYTES * layer.inputs * layer.outputs,
-        launches=PRODUCTS,
+    weights, means = layer.inputs * layer.outputs, arithmetic(sam.precision)
+    weight_bytes = float(WEIGHT_BYTES * weights)
+    stage = Stage(
+        PRODUCT,
+        flops=2.0 * means.macs * tokens * weights,
+        memory_bytes=weight_bytes,
+        launches=means.products,
+        weight_bytes=weight_bytes,
+        blocks=layer.blocks,
+        precision=means.precision,
+        settings=(*_of(layer), ("number", number)),
     )
-    settings = (*_of(layer), ("number", number))
-    stage = stage_of(PRODUCT, work, "int8", blocks=layer.blocks, settings=settings)
     return _with_ring(stage, tokens * (layer.inputs + layer.outputs))
 
 

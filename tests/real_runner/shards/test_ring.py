@@ -137,14 +137,14 @@ def test_what_could_wrap_around_is_refused():
     most = 2.0**19 / float(weight.abs().sum(1).max()) / float(numbers.abs().max())
     assert ring.encoded(numbers * most * 0.999, fixed).dtype == torch.int64
     for factor in (most * 1.001, float("inf"), float("nan")):
-        with pytest.raises(StepError, match="shares: inputs up to .* may exceed what 64 bits"):
+        with pytest.raises(StepError, match=r"shares: inputs up to .* may exceed what 64 bits"):
             ring.encoded(numbers * factor, fixed)
 
 
 def test_weights_that_are_too_large_are_refused():
     assert ring.fixed_weight(torch.full((1, 1), 511.9)).shape == (1, 1)
     for value in (512.0, -512.0, float("nan")):
-        with pytest.raises(StepError, match="shares: a weight of .* does not fit 32 bits"):
+        with pytest.raises(StepError, match=r"shares: a weight of .* does not fit 32 bits"):
             ring.fixed_weight(torch.full((1, 1), value))
     with pytest.raises(StepError, match="add up to too much for exact products"):
         ring.limb_bits(torch.full((1, 1 << 23), 2.0**31))

@@ -8,7 +8,7 @@ import pytest
 from workloads.errors import WorkloadError
 from workloads.sam import costs
 from workloads.sam.model import Sam
-from workloads.sam.shares import LAYERS, PRODUCTS, finished_layer, layers, shared_rounds
+from workloads.sam.shares import LAYERS, arithmetic, finished_layer, layers, shared_rounds
 from workloads.sam.variants import VARIANTS
 
 B = Sam(VARIANTS["vit-b"])
@@ -52,8 +52,7 @@ def test_clouds_do_every_linear_layer_as_often_as_there_are_shares(name):
     block = 12 * variant.dim**2 * variant.tokens  # multiply-accumulates of four layers
     patches = variant.dim * 768 * variant.tokens
     done = sum(stage.flops for part in everything(sam) for stage in part.compute)
-    assert done == 3 * PRODUCTS * 2 * (patches + variant.depth * block)
-    assert PRODUCTS == 8 + 7 + 6 + 5
+    assert done == 3 * (8 + 7 + 6 + 5) * 2 * (patches + variant.depth * block)
 
 
 def test_the_edge_is_left_with_attention_neck_and_decoder():
@@ -63,6 +62,14 @@ def test_the_edge_is_left_with_attention_neck_and_decoder():
     windowed = costs.attend(variant, padded, padded, 14, keys_per_query=196)
     whole = costs.attend(variant, 4096, 4096, 64)
     assert edge == (2.0 * (8 * windowed.macs + 4 * whole.macs) + B.neck().flops + B.decode().flops)
+
+
+def test_how_devices_multiply_follows_from_the_precision():
+    for precision, at, macs in (("fp32", "fp32", 6), ("fp16", "int8", 26), ("bf16", "int8", 26)):
+        stage = everything(Sam(VARIANTS["small"], precision=precision))[1].compute[0]
+        assert stage.precision == at
+        assert stage.flops == 2 * macs * 256 * 192 * 576
+        assert stage.launches == arithmetic(precision).products
 
 
 def test_memory_of_the_first_round_by_hand():
