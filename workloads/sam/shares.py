@@ -20,8 +20,9 @@ from the model's precision (`arithmetic`):
 
 - fp32, a processor's: a share is cut into three limbs, whose products with weights are exact in
   float64 (as `real_runner.shards.ring` computes). Vectors hold half as many doubles as singles, so
-  that is 3 · 2 = 6 multiply-accumulates in fp32 for one. Graphics processors whose doubles are
-  slower still would take the other way, which on all of `topologies/devices.yaml` is no slower.
+  that is 3 · 2 = 6 multiply-accumulates in fp32 for one. (Graphics processors whose doubles are
+  slower than that would go by int8 here as well, which takes those of `topologies/devices.yaml` as
+  long as 0.8 to 6.5 in fp32.)
 - any other, that of a graphics processor with units for int8: a share is cut into 8 bytes and a
   weight into 4, whose products are summed in int32, exact for up to 2¹⁵ inputs since 255² · 2¹⁵ <
   2³¹ (after Ootomo, Ozaki, Yokota, "DGEMM on integer matrix multiplication unit", 2024, arXiv
