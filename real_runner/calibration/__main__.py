@@ -18,7 +18,7 @@ from real_runner.calibration.scripts import scripts, unserved
 from real_runner.calibration.stopwatch import stopwatch_for
 from real_runner.errors import RealRunError, StepError
 from real_runner.models import model_from
-from real_runner.shards import stages, weights
+from real_runner.shards import shared, stages, weights
 from real_runner.shards.sam import SamExecutor
 from real_runner.workers.assembly import bound_threads
 from real_runner.workers.confinement import confine
@@ -67,7 +67,7 @@ def _obey(order: Order) -> None:
     )  # fmt: skip
 
 
-_SERVED = (*stages.SIMPLE, "sam.merge")
+_SERVED = (*stages.SIMPLE, *shared.STAGES, "sam.merge")
 
 
 def _device(order: Order) -> str:
