@@ -24,6 +24,7 @@ _CUTS = (
 """Of a Llama, beside the default (1, -1): so many layers on either side, and of the middle."""
 
 _DESIGNS = ("lambda-split/lockstep", "lambda-split/edge-scheduler")
+_SHARES = "sharded/shares"
 _OTHER_CODEC = MappingProxyType({"fp32": "fp16"})
 
 
@@ -69,9 +70,13 @@ def training_for(tested: Sequence[str], topology: Topology, model: Model) -> tup
     elif isinstance(model, Sdxl):
         wanted = [_recoded(spec) for spec in tested if spec.partition(":")[0] in _DESIGNS]
     else:
-        counts = sorted({max(1, most // 2), most})
         shards = [spec for spec in tested if spec.startswith("sharded/")]
-        resized = [_with(spec, {"clouds": str(count)}) for spec in shards for count in counts]
+        resized = [
+            _with(spec, {"clouds": str(count)})
+            for spec in shards
+            for count in sorted({max(_fewest(spec), most // 2), most})
+            if _fewest(spec) <= count <= most
+        ]
         wanted = [*_TELLING, *resized]
     chosen: list[str] = []
     for spec in wanted:
@@ -82,6 +87,11 @@ def training_for(tested: Sequence[str], topology: Topology, model: Model) -> tup
 
 def _most(topology: Topology) -> int:
     return sum(not cloud.trusted for cloud in topology.clouds)
+
+
+def _fewest(spec: str) -> int:
+    """Return the fewest clouds that a sharded policy takes."""
+    return 2 if spec.partition(":")[0] == _SHARES else 1
 
 
 def _with(spec: str, changes: Mapping[str, str]) -> str:
@@ -99,7 +109,7 @@ def _recoded(spec: str) -> str:
 
 
 def _same(spec: str, other: str, most: int) -> bool:
-    """Whether two are one policy: all clouds are used where none are counted."""
+    """Whether two are one policy: where no clouds are counted all are used, or two by shares."""
     return _full(spec, most) == _full(other, most)
 
 
@@ -107,4 +117,5 @@ def _full(spec: str, most: int) -> tuple[str, frozenset[str]]:
     name, _, parameters = spec.partition(":")
     kept = frozenset(filter(None, parameters.split(",")))
     counted = any(each.startswith("clouds=") for each in kept)
-    return name, kept if counted or "sharded" not in name else kept | {f"clouds={most}"}
+    default = _fewest(spec) if name == _SHARES else most
+    return name, kept if counted or "sharded" not in name else kept | {f"clouds={default}"}

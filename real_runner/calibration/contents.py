@@ -5,7 +5,9 @@ import numpy as np
 from real_runner.calibration.scripts import PROMPT
 from real_runner.executor import Array, Executor, expected_shape, is_bytes
 from real_runner.shards.inputs import captured
+from real_runner.shards.ring import INPUT_BITS, WEIGHT_BITS
 from workloads.sam.model import Sam
+from workloads.sam.shares import RING_BYTES
 from workloads.stage import Payload
 
 _SEED = 0
@@ -30,6 +32,16 @@ class Contents:
             return self._prompts
         if payload.tensor == "image":
             return self._picture
+        if payload.tensor in {"share", "product"}:
+            return self._of_ring(payload)
         if is_bytes(payload):
             return self._executor.get(self._job, payload)
         return self._random.standard_normal(expected_shape(payload), dtype=np.float32)
+
+    def _of_ring(self, payload: Payload) -> Array:
+        """Return a share as any numbers, or a product that stands for one near 1."""
+        count = round(payload.fixed_bytes) // RING_BYTES
+        if payload.tensor == "share":
+            return self._random.integers(0, 256, count * RING_BYTES, dtype=np.uint8)
+        near_1 = self._random.standard_normal(count) * 2.0 ** (INPUT_BITS + WEIGHT_BITS)
+        return near_1.astype("<i8").view(np.uint8)

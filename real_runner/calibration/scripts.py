@@ -12,6 +12,7 @@ from workloads.sam.geometry import windows
 from workloads.sam.model import Sam
 from workloads.sam.modes import MODES, rounds
 from workloads.sam.sharding import UPLOADS, Sharding
+from workloads.sam.shares import shared_rounds
 from workloads.stage import Payload, Shard, Stage
 
 Script = tuple[Payload | Stage, ...]
@@ -19,6 +20,8 @@ Script = tuple[Payload | Stage, ...]
 PROMPT = Payload("prompt")
 DIVISION = 4
 """Into so many shards the image is cut where the edge is measured."""
+SHARES = (2, 3)
+"""So many shares the edge draws where it is measured."""
 
 
 def key_of(stage: Stage) -> Key:
@@ -99,6 +102,7 @@ def _last_column(sam: Sam, size: int) -> Shard:
 
 def _every(sam: Sam) -> Iterator[Script]:
     yield (sam.captured, PROMPT, sam.prepare, *(link.stage for link in sam.chain))
+    yield from _of_shares(sam)
     for sharding in _shardings(sam):
         yield _edge_script(sam, sharding)
         for shard in shards(sam):
@@ -111,6 +115,20 @@ def _shardings(sam: Sam) -> Iterator[Sharding]:
             if not (mode == "image" and upload == "embeddings"):
                 yield rounds(sam, mode, upload=upload)
     yield rounds(sam, "exact", offload_tokenwise=True)
+
+
+def _of_shares(sam: Sam) -> Iterator[Script]:
+    """Yield what the edge and one cloud do up to the first block that has every kind of stage."""
+    blocks = min(sam.variant.windowed_blocks, default=sam.variant.depth - 1) + 1
+    for count in SHARES:
+        script: list[Payload | Stage] = [sam.captured, PROMPT, sam.prepare]
+        for part in shared_rounds(sam, count, blocks):
+            script += [part.share, *part.down, *part.edge]
+        yield tuple(script)
+    script = []
+    for part in shared_rounds(sam, min(SHARES), blocks):
+        script += [part.up[0], part.compute[0]]
+    yield tuple(script)
 
 
 def _edge_script(sam: Sam, sharding: Sharding) -> Script:

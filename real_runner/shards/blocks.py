@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from real_runner.shards.attention import Positions, attend, attend_in_windows
 from real_runner.shards.dense import product, product_gelu, product_plus
@@ -89,6 +90,35 @@ class Block:
         return _joined(
             self.finish(some, self._attend_in_windows(self.project(some), run))
             for some, run in zip(parts, runs, strict=True)
+        )
+
+    def linear(self, name: str) -> tuple[Tensor, Tensor]:
+        """Return weights (outputs, inputs) and bias of ``qkv``, ``proj``, ``lin1`` or ``lin2``."""
+        layer = getattr(self._module.attn if name in {"qkv", "proj"} else self._module.mlp, name)
+        return layer.weight, layer.bias
+
+    def before(self, tensor: Tensor, name: str) -> Tensor:
+        """Return the input of a linear layer, from what the one before it has made.
+
+        That is the norm of tokens, or GELU of what ``lin1`` has made; ``proj`` takes what attention
+        gathered as it is.
+        """
+        match name:
+            case "qkv":
+                result: Tensor = self._module.norm1(tensor)
+            case "lin1":
+                result = self._module.norm2(tensor)
+            case "lin2":
+                result = functional.gelu(tensor)
+            case _:
+                result = tensor
+        return result
+
+    def attend_in_windows(self, qkv: Tensor, runs: tuple[Run, ...]) -> Tensor:
+        """Return what tokens gather inside the windows that ``runs`` lists: (n, dim)."""
+        parts = qkv.split([run.tokens for run in runs])
+        return _joined(
+            self._attend_in_windows(some, run) for some, run in zip(parts, runs, strict=True)
         )
 
     def _attend_in_windows(self, qkv: Tensor, run: Run) -> Tensor:

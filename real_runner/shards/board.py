@@ -17,6 +17,7 @@ import torch
 
 from real_runner.errors import StepError
 from real_runner.shards.places import row_bounds
+from real_runner.shards.vault import Vault
 from workloads.sam.variants import Variant
 from workloads.stage import Payload, Shard
 
@@ -64,7 +65,7 @@ class Board:
     """The board of one request on one node; may be read and written from several threads.
 
     ``file`` is the captured image, ``square`` the same decoded and resized, ``tiles`` are windows
-    of it as they travel, ``prompts`` and ``masks`` are what their names say.
+    of it as they travel, ``prompts`` and ``masks`` are what their names say, ``vault`` has shares.
     """
 
     variant: Variant
@@ -73,6 +74,7 @@ class Board:
     tiles: dict[int, Bytes] = field(default_factory=dict)
     prompts: npt.NDArray[np.float32] | None = None
     masks: Bytes | None = None
+    vault: Vault = field(default_factory=Vault)
     _windows: dict[Key, dict[int, _Place]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
@@ -126,6 +128,12 @@ class Board:
         with self._lock:
             known = self._windows.get(key, {})
             return tuple(window for window in shard if window not in known)
+
+    def drop_before(self, tensors: tuple[str, ...], level: int) -> None:
+        """Drop what lies here of tensors below a level."""
+        with self._lock:
+            for key in [k for k in self._windows if k.tensor in tensors and k.level < level]:
+                del self._windows[key]
 
     def levels(self, tensor: str) -> list[Key]:
         """Return what there is of a tensor, the most advanced first, complete or not."""

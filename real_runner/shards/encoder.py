@@ -42,10 +42,27 @@ class Encoder:
 
     def embed(self, patches: Tensor, shard: Shard) -> Tensor:
         """Return the tokens of patches (n, 3·patch²; colour, row, column), positions added."""
-        layer = self._module.patch_embed.proj
+        return product(patches, *self.linear("patch_embed", 0)) + self.positions(shard)
+
+    def positions(self, shard: Shard) -> Tensor:
+        """Return what is added to the embeddings of a shard's patches for their places."""
         rows, columns = self._coordinates(shard)
-        places_added = self._module.pos_embed[0, rows, columns]
-        return product(patches, layer.weight.flatten(1), layer.bias) + places_added
+        found: Tensor = self._module.pos_embed[0, rows, columns]
+        return found
+
+    def linear(self, name: str, block: int) -> tuple[Tensor, Tensor]:
+        """Return weights (outputs, inputs) and bias of a linear layer.
+
+        ``name`` is ``patch_embed``, whatever the block, or one of a `Block`.
+        """
+        if name == "patch_embed":
+            layer = self._module.patch_embed.proj
+            return layer.weight.flatten(1), layer.bias
+        return self._blocks[block].linear(name)
+
+    def before(self, tensor: Tensor, name: str, block: int) -> Tensor:
+        """Return the input of a block's linear layer, from what the one before it has made."""
+        return self._blocks[block].before(tensor, name)
 
     def windowed(self, tokens: Tensor, shard: Shard, blocks: tuple[int, ...]) -> Tensor:
         """Return a shard's tokens after windowed blocks, in the order given."""
@@ -81,6 +98,11 @@ class Encoder:
             qkv.index_select(0, to_grid), self._areas_of_grid, coordinates
         )
         return attended.index_select(0, to_windows)
+
+    def in_windows(self, qkv: Tensor, shard: Shard, block: int) -> Tensor:
+        """Return what a shard's tokens gather in a windowed block: (n, 3·dim) to (n, dim)."""
+        runs = places.runs_of_windows(self._layout, shard, TOKENS_AT_ONCE)
+        return self._blocks[block].attend_in_windows(qkv, runs)
 
     def finish(self, tokens: Tensor, attended: Tensor, block: int) -> Tensor:
         """Return a block's result from its input and what attention gathered, both (n, dim)."""

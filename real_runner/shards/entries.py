@@ -86,6 +86,11 @@ def has_pixels(board: Board, shard: Shard) -> bool:
 
 def embedded(kit: Kit, encoder: Encoder, board: Board, stage: Stage) -> Tensor:
     """Return the tokens that an encoder makes of a shard's pixels."""
+    return encoder.embed(patches(kit, board, stage), kit.shard_of(stage))
+
+
+def patches(kit: Kit, board: Board, stage: Stage) -> Tensor:
+    """Return the patches of a shard's pixels, (n, 3·patch²), or raise `StepError`."""
     shard, square = kit.shard_of(stage), board.square
     if not has_pixels(board, shard):
         raise lacking(stage, f"pixels of windows {shard}", board)
@@ -93,13 +98,13 @@ def embedded(kit: Kit, encoder: Encoder, board: Board, stage: Stage) -> Tensor:
     dtype = "float64" if number == torch.float64 else "float32"
     if square is not None and shard == kit.sam.whole:
         in_grid = torch.from_numpy(pixels.patches_of_square(kit.sam, square, dtype))
-        patches = in_grid.index_select(0, torch.from_numpy(grid_order(kit.sam.variant)[1]))
+        found = in_grid.index_select(0, torch.from_numpy(grid_order(kit.sam.variant)[1]))
     else:
         known = windows(kit.sam.variant)
         tiles = board.tiles if square is None else pixels.cut(kit.sam, square, shard)
         parts = [pixels.patches_of_tile(kit.sam, tiles[w], known[w], dtype) for w in shard]
-        patches = torch.cat([torch.from_numpy(part) for part in parts])
-    return encoder.embed(patches.to(kit.device, kit.dtype), shard)
+        found = torch.cat([torch.from_numpy(part) for part in parts])
+    return found.to(kit.device, kit.dtype)
 
 
 def lacking(stage: Stage, what: str, board: Board) -> StepError:

@@ -1,9 +1,11 @@
 """What stages of SAM compute with on one node."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
 
+from real_runner.shards.board import Board
 from real_runner.shards.decoder import Decoder
 from real_runner.shards.encoder import Encoder
 from workloads.sam.model import Sam
@@ -28,3 +30,7 @@ class Kit:
     def shard_of(self, stage: Stage) -> Shard:
         """Return the windows that a stage runs on."""
         return stage.shard or self.sam.whole
+
+
+Handler = Callable[[Kit, Board, Stage], None]
+"""Runs one kind of stage: what it reads, and what it makes, lie on the board of a request."""

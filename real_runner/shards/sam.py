@@ -11,7 +11,7 @@ import torch
 from real_runner.deployment import NodeSpec
 from real_runner.errors import StepError
 from real_runner.executor import EMPTY, NOTHING, Array, Made, expected_shape, never
-from real_runner.shards import pixels, stages, weights
+from real_runner.shards import pixels, shared, stages, weights
 from real_runner.shards.architecture import empty_sam, empty_tile_encoder, tile_variant
 from real_runner.shards.arrays import DTYPES, bytes_of, device_of, numpy_of, tensor_of
 from real_runner.shards.board import Board, key_of
@@ -38,7 +38,7 @@ class SamExecutor:
     Besides tensors of tokens these travel: ``image``, the captured file; ``pixels``, tiles as
     bytes, each after its length as ``uint32`` unless they are raw; ``prompt``, float32 (prompts,
     2, 3): x and y in pixels of the captured image, and a label; ``mask``, one bit per pixel of the
-    resized square.
+    resized square; ``share`` and ``product``, 64-bit integers.
     """
 
     def __init__(self, kit: Kit) -> None:
@@ -68,6 +68,8 @@ class SamExecutor:
             case "landmarks" if not payload.shard:  # for who has all windows there are no others
                 if array.size:
                     raise StepError(f"landmarks of no windows: shape {array.shape}; give none")
+            case tensor if tensor in shared.TENSORS:
+                shared.put(board, payload, array)
             case _:
                 self._keep(board, payload, array)
 
@@ -83,8 +85,8 @@ class SamExecutor:
                 return _there(board.prompts, payload, board)
             case "mask":
                 return _there(board.masks, payload, board)
-            case "landmarks" if not payload.shard:
-                return EMPTY
+            case tensor if tensor in shared.TENSORS:
+                return shared.get(board, payload)
             case _:
                 return self._rows(board, payload)
 
@@ -122,6 +124,8 @@ class SamExecutor:
         return pixels.joined(self._sam, [tiles[window] for window in payload.shard])
 
     def _rows(self, board: Board, payload: Payload) -> Array:
+        if payload.tensor == "landmarks" and not payload.shard:
+            return EMPTY  # for who has all windows there are no others
         self._check_shard(payload)
         key = key_of(payload, self._sam.variant)
         _, matrix = board.first_of((key,), payload.shard, "sending")

@@ -5,13 +5,11 @@ for it: tokens that passed fewer or more blocks are no input, whatever lies ther
 runs blocks in another order; there a block's level is the number of blocks run before it.
 """
 
-from collections.abc import Callable
-
 from real_runner.errors import StepError
-from real_runner.shards import pixels
+from real_runner.shards import pixels, shared
 from real_runner.shards.board import Board, Key
 from real_runner.shards.entries import embedded, entry_keys, lacking, tokens_of
-from real_runner.shards.kit import Kit
+from real_runner.shards.kit import Handler, Kit
 from real_runner.shards.segments import exchange, landmark, tokenwise
 from workloads.sam.geometry import shard_tokens
 from workloads.stage import Stage
@@ -129,7 +127,7 @@ TRAVELLING = ("embedding", "qkv", "attention", "tokens")
 """Tensors of tokens that shards exchange."""
 
 
-SIMPLE: dict[str, Callable[[Kit, Board, Stage], None]] = {
+SIMPLE: dict[str, Handler] = {
     "sam.prepare": prepare,
     "sam.partition": partition,
     "sam.patch_embed": patch_embed,
@@ -144,6 +142,7 @@ SIMPLE: dict[str, Callable[[Kit, Board, Stage], None]] = {
     "sam.split": split,
     "sam.neck": neck,
     "sam.decode": decode,
+    **shared.STAGES,
 }
 """Every kind that needs to know of no stage but itself."""
 

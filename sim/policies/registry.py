@@ -23,6 +23,7 @@ from sim.policies.generating import CloudOnly, EdgeOnly
 from sim.policies.lambda_split import LambdaSplit, Pipelined
 from sim.policies.lambda_split_best import LambdaSplitBest
 from sim.policies.sharded import Sharded
+from sim.policies.shares import Shares
 from sim.policy import Policy
 from workloads.llama.model import Llama
 from workloads.sam.modes import summary as mode_summary
@@ -41,6 +42,7 @@ POLICIES: Entries = {
     "sharded/local-attention": (Sharded, {"mode": "local-attention"}),
     "sharded/landmark": (Sharded, {"mode": "landmark"}),
     "sharded/image": (Sharded, {"mode": "image"}),
+    "sharded/shares": (Shares, {}),
 }
 """For models that look at a picture."""
 

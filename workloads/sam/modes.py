@@ -12,7 +12,8 @@ image    a whole small encoder on their tile          approximate  1
 ======== ============================================ ============ ===========================
 
 The edge runs the rest. After a global block a token mixes the whole image (``mixes``): `exact`
-sends such tokens out, `prefix` and `deferred` never do.
+sends such tokens out, `prefix` and `deferred` never do. A mode `shares`, in which clouds hold no
+windows but secret shares of everything, stands in `workloads.sam.shares`.
 """
 
 from collections.abc import Callable

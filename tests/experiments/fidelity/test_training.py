@@ -29,6 +29,12 @@ def test_all_clouds_and_their_number_are_one_policy() -> None:
     assert "sharded/prefix:clouds=4" in training_for(["sharded/prefix:clouds=3"], topology, SAM)
 
 
+def test_shares_are_trained_on_with_two_clouds_or_more() -> None:
+    topology, spec = load("orin-nano-4-clouds"), "sharded/shares:blocks=2"
+    assert training_for([spec], topology, SAM)[3:] == (f"{spec},clouds=4",)
+    assert f"{spec},clouds=2" in training_for([f"{spec},clouds=3"], topology, SAM)
+
+
 def test_other_parameters_are_kept() -> None:
     chosen = training_for(["sharded/image:codec=int8,clouds=3"], load("orin-nano-4-clouds"), SAM)
     assert "sharded/image:codec=int8,clouds=2" in chosen

@@ -2,11 +2,12 @@
 
 import pytest
 
-from real_runner.calibration.scripts import key_of, scripts, shards, stages_in, unserved
+from real_runner.calibration.scripts import SHARES, key_of, scripts, shards, stages_in, unserved
 from workloads.catalogue import model_named
 from workloads.errors import WorkloadError
 from workloads.sam.geometry import windows
 from workloads.sam.modes import MODES, rounds
+from workloads.sam.shares import shared_rounds
 from workloads.stage import Payload, Stage
 
 SMALL = model_named("sam-small", precision="fp32")
@@ -22,6 +23,14 @@ def test_every_stage_of_every_mode_is_run_on_shards_of_the_chosen_sizes() -> Non
         assert {key_of(stage) for stage in wanted} <= run
     assert {key_of(link.stage) for link in SMALL.chain} <= run
     assert key_of(SMALL.prepare) in run
+
+
+def test_every_stage_of_shares_is_run_at_the_edge_and_on_a_cloud() -> None:
+    run = {key_of(stage) for script in scripts(SMALL) for stage in stages_in(script)}
+    for count in SHARES:
+        for part in shared_rounds(SMALL, count, SMALL.variant.depth):
+            wanted = {key_of(stage) for stage in (part.share, part.compute[0], *part.edge)}
+            assert wanted <= run
 
 
 def test_shards_go_from_single_windows_to_all_and_include_border_windows() -> None:
