@@ -42,9 +42,13 @@ class Encoder:
     def embed(self, patches: Tensor, shard: Shard) -> Tensor:
         """Return the tokens of patches (n, 3·patch²; colour, row, column), positions added."""
         layer = self._module.patch_embed.proj
+        return product(patches, layer.weight.flatten(1), layer.bias) + self.positions(shard)
+
+    def positions(self, shard: Shard) -> Tensor:
+        """Return the absolute positions that embedding adds to a shard's patches, (n, dim)."""
         rows, columns = self._coordinates(shard)
-        places_added = self._module.pos_embed[0, rows, columns]
-        return product(patches, layer.weight.flatten(1), layer.bias) + places_added
+        positions: Tensor = self._module.pos_embed[0, rows, columns]
+        return positions
 
     def windowed(self, tokens: Tensor, shard: Shard, blocks: tuple[int, ...]) -> Tensor:
         """Return a shard's tokens after windowed blocks, in the order given."""

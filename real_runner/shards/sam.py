@@ -17,6 +17,7 @@ from real_runner.shards.arrays import DTYPES, bytes_of, device_of, numpy_of, ten
 from real_runner.shards.board import Board, key_of
 from real_runner.shards.decoder import Decoder, checked_prompts
 from real_runner.shards.encoder import Encoder
+from real_runner.shards.noise import Words, cryptographic
 from workloads.errors import WorkloadError
 from workloads.sam.geometry import shard_tokens
 from workloads.sam.model import Sam
@@ -35,12 +36,16 @@ class SamExecutor:
     ``prompt``, float32 (prompts, 2, 3): x and y in pixels of the captured image, and a label;
     ``mask``, one bit per pixel of the resized square.
 
+    Noise is made of ``words``: cryptographic ones, but for experiments that are to be repeated.
+
     Raises `RealRunError` where the weights do not fit the model or the device is not there.
     """
 
-    def __init__(self, model: Sam, weights: Path, spec: NodeSpec) -> None:
+    def __init__(
+        self, model: Sam, weights: Path, spec: NodeSpec, words: Words = cryptographic
+    ) -> None:
         self._sam = model
-        self._kit = _kit(model, weights, spec)
+        self._kit = _kit(model, weights, spec, words)
         self._boards: dict[int, Board] = {}
         self._lock = Lock()
 
@@ -141,7 +146,7 @@ class SamExecutor:
         return count
 
 
-def _kit(model: Sam, path: Path, spec: NodeSpec) -> stages.Kit:
+def _kit(model: Sam, path: Path, spec: NodeSpec, words: Words) -> stages.Kit:
     variant, dtype = model.variant, DTYPES[spec.dtype]
     device = device_of(spec)
     state = weights.load(path, variant)
@@ -162,6 +167,7 @@ def _kit(model: Sam, path: Path, spec: NodeSpec) -> stages.Kit:
         Decoder(model, module),
         dtype,
         device,
+        words,
     )
 
 

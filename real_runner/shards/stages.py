@@ -14,9 +14,11 @@ from torch import Tensor
 from real_runner.errors import StepError
 from real_runner.shards import pixels
 from real_runner.shards.architecture import tile_variant
+from real_runner.shards.arrays import numpy_of
 from real_runner.shards.board import Board, Key
 from real_runner.shards.decoder import Decoder
 from real_runner.shards.encoder import Encoder
+from real_runner.shards.noise import Words, cryptographic, privatised
 from real_runner.shards.places import grid_order
 from workloads.sam.geometry import shard_tokens, windows
 from workloads.sam.model import Sam
@@ -27,7 +29,10 @@ from workloads.stage import Shard, Stage
 
 @dataclass(frozen=True, slots=True)
 class Kit:
-    """What stages compute with: the model's description, its parts and where they compute."""
+    """What stages compute with: the model's description, its parts and where they compute.
+
+    ``words`` is where noise comes from.
+    """
 
     sam: Sam
     encoder: Encoder
@@ -35,6 +40,7 @@ class Kit:
     decoder: Decoder
     dtype: torch.dtype
     device: torch.device
+    words: Words = cryptographic
 
     def shard_of(self, stage: Stage) -> Shard:
         """Return the windows that a stage runs on."""
@@ -59,6 +65,23 @@ def patch_embed(kit: Kit, board: Board, stage: Stage) -> None:
     """Embed the patches of the whole image."""
     shard = kit.shard_of(stage)
     board.write(Key("tokens", 0), shard, _embedded(kit, kit.encoder, board, stage))
+
+
+def privatise(kit: Kit, board: Board, stage: Stage) -> None:
+    """Clip the whole image's patch embeddings and add noise; nothing keeps them without.
+
+    Positions say nothing of the picture, so they are taken off before and put on again after.
+    """
+    shard, key = kit.shard_of(stage), Key("tokens", 0)
+    _, tokens = board.first_of((key,), shard, stage.kind)
+    positions = kit.encoder.positions(shard).double()
+    rows = numpy_of(tokens.double() - positions)
+    try:
+        noisy = privatised(rows, stage.setting("clip"), stage.setting("sigma"), kit.words)
+    except ValueError as error:
+        raise StepError(f"{stage.kind}: {error}") from error
+    released = torch.from_numpy(noisy).to(kit.device) + positions
+    board.write(key, shard, released.to(kit.dtype))
 
 
 def windowed(kit: Kit, board: Board, stage: Stage) -> None:
@@ -266,6 +289,7 @@ SIMPLE: dict[str, Callable[[Kit, Board, Stage], None]] = {
     "sam.prepare": prepare,
     "sam.partition": partition,
     "sam.patch_embed": patch_embed,
+    "sam.privatise": privatise,
     "sam.windowed": windowed,
     "sam.global": global_block,
     "sam.local": local,

@@ -15,11 +15,14 @@ from zlib import crc32
 
 from sim.errors import CannotServeError, PolicyError
 from sim.plan import Plan, PlanBuilder
-from sim.policies.assignment import SchemeName, Task, assign
+from sim.policies.assignment import SchemeName, assign
 from sim.policies.done import done_at
 from sim.policies.placement import Job, answer_from, clouds_of, edge_of, fetch_to, job_of
+from sim.policies.task import NO_LIMITS, Limits, Task
 from sim.policy import UNTOUCHED, Estimates, Progress, View, Way
 from workloads.codec import codec_named
+from workloads.errors import WorkloadError
+from workloads.privacy import noise_for
 from workloads.sam.geometry import windows
 from workloads.sam.model import Sam
 from workloads.sam.modes import MODES, rounds
@@ -35,6 +38,15 @@ class Sharded:
     or patch embeddings; ``clouds`` limits how many are used, those that promise to return a
     single window first (0: all, up to one per window); ``edge`` names the edge (empty: see
     `sim.policies.placement.edge_of`); ``seed`` is for assignments that draw.
+
+    ``cap`` is the largest fraction of the image that one cloud may see, ``coalition_cap`` that
+    any ``coalition`` of them together may (assignment ``privacy-constrained`` only).
+
+    ``epsilon`` above 0 (``upload=embeddings`` only) has the edge clip each patch's embedding to
+    norm ``clip`` and add noise that makes one image's release to all clouds together
+    (``epsilon``, ``delta``)-private, neighbours being images that differ in one patch (see
+    `workloads.privacy`). Noise is drawn once per image: whatever travels later is made of it. An
+    edge that loses what it had and begins again releases the image a second time.
     """
 
     reads_load: ClassVar[bool] = False
@@ -46,12 +58,60 @@ class Sharded:
     clouds: int = 0
     edge: str = ""
     seed: int = 0
+    cap: float = 1.0
+    coalition: int = 1
+    coalition_cap: float = 1.0
+    epsilon: float = 0.0
+    delta: float = 1e-5
+    clip: float = 1.0
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise PolicyError(f"mode: {self.mode!r} is unknown; choose one of {', '.join(MODES)}")
         if self.clouds < 0:
             raise PolicyError(f"clouds: {self.clouds} is negative; give 0 for all of them")
+        self._check_caps()
+        self._check_noise()
+
+    def _check_caps(self) -> None:
+        for field in ("cap", "coalition_cap"):
+            if not 0 < getattr(self, field) <= 1:
+                raise PolicyError(
+                    f"{field}: {getattr(self, field)!r}; give a fraction above 0, at most 1"
+                )
+        if self.coalition < 1:
+            raise PolicyError(f"coalition: {self.coalition}; give a number of clouds, at least 1")
+        capped = self.limits != NO_LIMITS
+        if capped and self.assignment != "privacy-constrained":
+            raise PolicyError(
+                "cap, coalition, coalition_cap: have no meaning with assignment "
+                f"{self.assignment!r}; use assignment=privacy-constrained"
+            )
+
+    def _check_noise(self) -> None:
+        if self.epsilon == 0:
+            if (self.delta, self.clip) != (Sharded.delta, Sharded.clip):
+                raise PolicyError("delta, clip: have no meaning without noise; give an epsilon")
+            return
+        if self.upload != "embeddings":
+            raise PolicyError(
+                f"epsilon: noise is added to patch embeddings, but upload is {self.upload!r}; "
+                "use upload=embeddings"
+            )
+        try:
+            noise_for(self.epsilon, self.delta, self.clip)
+        except WorkloadError as error:
+            raise PolicyError(str(error)) from None
+
+    @property
+    def limits(self) -> Limits:
+        """What clouds may see."""
+        return Limits(self.cap, self.coalition, self.coalition_cap)
+
+    def rounds_of(self, model: Sam) -> Sharding:
+        """Return how a model is run."""
+        noise = noise_for(self.epsilon, self.delta, self.clip) if self.epsilon else None
+        return rounds(model, self.mode, upload=self.upload, noise=noise)
 
     def plan(self, request: Request, progress: Progress, view: View) -> Plan:
         """Return what is left of the request as one plan.
@@ -72,7 +132,7 @@ def _first_plan(policy: Sharded, job: Job, world: Estimates) -> Plan:
 
 def _plan(policy: Sharded, job: Job, world: Estimates, progress: Progress) -> Plan:
     model = _sam(job.model)
-    parts = rounds(model, policy.mode, upload=policy.upload)
+    parts = policy.rounds_of(model)
     at_edge = (model.prepare, *parts.before, *(s for r in parts.rounds for s in r.edge))
     edge = edge_of(job, world, at_edge, policy.edge, _traffic(policy, job, parts, world))
     cost_s = _shard_cost(policy, model, edge, world)
@@ -169,7 +229,7 @@ class _Prices:
     """
 
     def __init__(self, policy: Sharded, model: Sam, world: Estimates) -> None:
-        self._rounds = rounds(model, policy.mode, upload=policy.upload).rounds
+        self._rounds = policy.rounds_of(model).rounds
         self._codec = codec_named(policy.codec)
         self._world = world
         self.twins = _twins(world)
