@@ -73,23 +73,25 @@ def quantum(sigma: float) -> float:
 
 
 def privatised(rows: Reals, clip: float, sigma: float, words: Words = cryptographic) -> Reals:
-    """Return rows, each clipped to norm ``clip``, on the lattice and with noise: all multiples of q.
+    """Return rows, clipped to norm ``clip`` each, plus noise: multiples of the quantum.
 
     Raises `ValueError` for numbers that are not finite.
     """
     step = quantum(sigma)
     quanta = on_lattice(rows, clip, step)
     noise = discrete_gaussian(quanta.size, ceil(sigma / step), words)
-    return (quanta + noise.reshape(quanta.shape)) * step
+    released: Reals = (quanta + noise.reshape(quanta.shape)) * np.float64(step)
+    return released
 
 
 def on_lattice(rows: Reals, clip: float, step: float) -> Integers:
-    """Return rows (n, dim), clipped to norm ``clip``, in units of ``step``, rounded towards zero."""
+    """Return rows (n, dim), clipped to norm ``clip``, in whole ``step``s, rounded towards zero."""
     norms = np.sqrt(np.square(rows).sum(axis=1, keepdims=True))
     if not np.isfinite(norms).all():
         raise ValueError("holds numbers that are not finite; they cannot be clipped")
     scale = np.minimum(1.0, clip / np.maximum(norms, np.finfo(np.float64).tiny))
-    return np.trunc(rows * (scale * (1.0 - _SLACK) / step)).astype(np.int64)
+    quanta: Integers = np.trunc(rows * (scale * (1.0 - _SLACK) / step)).astype(np.int64)
+    return quanta
 
 
 def discrete_gaussian(count: int, sigma: int, words: Words = cryptographic) -> Integers:
@@ -132,7 +134,9 @@ def _discrete_laplace(trials: int, scale: int, words: Words) -> Integers:
     size = below + scale * _geometric(len(below), words)
     negative = (words(len(size)) >> np.uint64(63)).astype(np.bool_)
     once = ~(negative & (size == 0))  # else zero would come twice as often
-    return np.where(negative, -size, size)[once]
+    signed: Integers = np.where(negative, -size, size)
+    kept: Integers = signed[once]
+    return kept
 
 
 def _geometric(count: int, words: Words) -> Integers:

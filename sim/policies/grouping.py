@@ -40,9 +40,7 @@ def apart(windows: tuple[Window, ...], count: int) -> tuple[int, ...]:
     return tuple(_best(windows, count, lambda squared: squared**-2.0))
 
 
-def _best(
-    windows: Sequence[Window], count: int, energy: Callable[[_Reals], _Reals]
-) -> list[int]:
+def _best(windows: Sequence[Window], count: int, energy: Callable[[_Reals], _Reals]) -> list[int]:
     if not windows:
         return []
     sizes = np.array([float(window.tokens) for window in windows])
@@ -91,7 +89,7 @@ class _Search:
         while True:
             to_groups = self._energies @ np.eye(self._count)[self._owners]
             own = to_groups[np.arange(len(self._owners)), self._owners]
-            loads = np.bincount(self._owners, self._sizes, self._count)
+            loads: _Reals = np.bincount(self._owners, self._sizes, self._count).astype(np.float64)
             moves = self._moves(to_groups, own, loads)
             swaps = self._swaps(to_groups, own, loads)
             if min(moves.min(), swaps.min()) > -_LEAST_GAIN:
@@ -107,7 +105,7 @@ class _Search:
     def _moves(self, to_groups: _Reals, own: _Reals, loads: _Reals) -> _Reals:
         """Return what each window's move to each group changes; none leaves a group empty."""
         sizes, mine = self._sizes, loads[self._owners]
-        change = to_groups - own[:, None] + self._weight * (
+        change: _Reals = to_groups - own[:, None] + self._weight * (
             self._over(loads[None] + sizes[:, None]) - self._over(loads)[None]
             + (self._over(mine - sizes) - self._over(mine))[:, None]
         )  # fmt: skip

@@ -16,12 +16,12 @@ from zlib import crc32
 from sim.errors import CannotServeError, PolicyError
 from sim.plan import Plan, PlanBuilder
 from sim.policies.assignment import SchemeName, assign
+from sim.policies.defences import require_limits, require_noise, shown_before, shown_with
 from sim.policies.done import done_at
 from sim.policies.placement import Job, answer_from, clouds_of, edge_of, fetch_to, job_of
-from sim.policies.task import NO_LIMITS, Limits, Task
+from sim.policies.task import NOTHING_SHOWN, Limits, Task
 from sim.policy import UNTOUCHED, Estimates, Progress, View, Way
 from workloads.codec import codec_named
-from workloads.errors import WorkloadError
 from workloads.privacy import noise_for
 from workloads.sam.geometry import windows
 from workloads.sam.model import Sam
@@ -70,38 +70,8 @@ class Sharded:
             raise PolicyError(f"mode: {self.mode!r} is unknown; choose one of {', '.join(MODES)}")
         if self.clouds < 0:
             raise PolicyError(f"clouds: {self.clouds} is negative; give 0 for all of them")
-        self._check_caps()
-        self._check_noise()
-
-    def _check_caps(self) -> None:
-        for field in ("cap", "coalition_cap"):
-            if not 0 < getattr(self, field) <= 1:
-                raise PolicyError(
-                    f"{field}: {getattr(self, field)!r}; give a fraction above 0, at most 1"
-                )
-        if self.coalition < 1:
-            raise PolicyError(f"coalition: {self.coalition}; give a number of clouds, at least 1")
-        capped = self.limits != NO_LIMITS
-        if capped and self.assignment != "privacy-constrained":
-            raise PolicyError(
-                "cap, coalition, coalition_cap: have no meaning with assignment "
-                f"{self.assignment!r}; use assignment=privacy-constrained"
-            )
-
-    def _check_noise(self) -> None:
-        if self.epsilon == 0:
-            if (self.delta, self.clip) != (Sharded.delta, Sharded.clip):
-                raise PolicyError("delta, clip: have no meaning without noise; give an epsilon")
-            return
-        if self.upload != "embeddings":
-            raise PolicyError(
-                f"epsilon: noise is added to patch embeddings, but upload is {self.upload!r}; "
-                "use upload=embeddings"
-            )
-        try:
-            noise_for(self.epsilon, self.delta, self.clip)
-        except WorkloadError as error:
-            raise PolicyError(str(error)) from None
+        require_limits(self.limits, self.assignment)
+        require_noise(self.epsilon, self.delta, self.clip, self.upload)
 
     @property
     def limits(self) -> Limits:
@@ -137,7 +107,9 @@ def _plan(policy: Sharded, job: Job, world: Estimates, progress: Progress) -> Pl
     edge = edge_of(job, world, at_edge, policy.edge, _traffic(policy, job, parts, world))
     cost_s = _shard_cost(policy, model, edge, world)
     nodes = _chosen_clouds(policy, job, cost_s, world)
-    task = Task(windows(model.variant), nodes, cost_s, crc32(job.origin.encode()) + policy.seed)
+    seed = crc32(job.origin.encode()) + policy.seed
+    shown = shown_before(windows(model.variant), progress, world.topology)
+    task = Task(windows(model.variant), nodes, cost_s, seed, policy.limits, shown)
     done = done_at(edge, progress, parts)
     builder = PlanBuilder()
     ready = () if (model.prepare,) in done.computed else fetch_to(builder, job, edge)
@@ -148,6 +120,7 @@ def _plan(policy: Sharded, job: Job, world: Estimates, progress: Progress) -> Pl
             missing = tuple(w for w in task.windows if w.index not in done.returned(part))
             shards = _assigned(policy, task._replace(windows=missing), world)
             sent = tuple(zip(nodes, shards, strict=True))
+            task = task._replace(shown=shown_with(task, shards) if task.shown else NOTHING_SHOWN)
             ready = _round_trip(builder, part, edge, sent, policy.codec, ready)
     return answer_from(builder, job, edge, ready)
 

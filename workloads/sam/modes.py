@@ -31,7 +31,7 @@ from workloads.stage import Round, Stage
 
 
 @lru_cache(maxsize=1 << 10)
-def rounds(  # noqa: PLR0913 - the choices that there are
+def rounds(
     sam: Sam,
     mode: str,
     *,
