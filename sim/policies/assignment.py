@@ -30,7 +30,9 @@ SchemeName = Literal[
 
 
 def assign(scheme: SchemeName, task: Task) -> tuple[Shard, ...]:
-    """Return one shard per node by the named scheme."""
+    """Return one shard per node by the named scheme; empty ones where there are no windows."""
+    if not task.windows:
+        return ((),) * len(task.nodes)
     return _SCHEMES[scheme](task)
 
 

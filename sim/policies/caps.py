@@ -45,6 +45,22 @@ class Rules:
         fits = self.seen(place, (window,)) <= self.limits.cap + TOLERANCE
         return fits and not self.touching[window] & self.shown[place]
 
+    def may_add(self, place: int, shard: Shard, window: int, others: Sequence[float]) -> bool:
+        """Return whether a node with a shard may have a window, too.
+
+        ``others`` are what all other nodes have seen, those outside of the task included.
+        """
+        if window in self.shown[place]:
+            return True
+        if not self.touching[window].isdisjoint(self.shown[place].union(shard)):
+            return False
+        seen = self.seen(place, (*shard, window))
+        together = sum(sorted([seen, *others])[-self.limits.coalition :])
+        return (
+            seen <= self.limits.cap + TOLERANCE
+            and together <= self.limits.coalition_cap + TOLERANCE
+        )
+
     def keep(self, shards: Sequence[Shard]) -> bool:
         """Return whether an assignment, complete or not, is within all bounds."""
         seen = [self.seen(place, shard) for place, shard in enumerate(shards)]

@@ -73,16 +73,20 @@ def _require_enough(task: Task) -> None:
 def _longest_first(task: Task, rules: Rules) -> Shards | None:
     """Give the largest window first to whoever may have it and would be done first, if anyone."""
     shards: list[Shard] = [() for _ in task.nodes]
+    seen = [*map(rules.seen, range(len(task.nodes))), *rules.elsewhere]
     for window in sorted(task.windows, key=lambda w: (-w.tokens, w.index)):
-        choices = []
-        for place, node in enumerate(task.nodes):
-            grown = tuple(sorted((*shards[place], window.index)))
-            if rules.keep([*shards[:place], grown, *shards[place + 1 :]]):
-                choices.append((task.cost_s(node, grown), place, grown))
+        choices = [
+            (task.cost_s(node, grown), place, grown)
+            for place, node in enumerate(task.nodes)
+            if rules.may_add(
+                place, shards[place], window.index, seen[:place] + seen[place + 1 :]
+            )
+            for grown in [tuple(sorted((*shards[place], window.index)))]
+        ]
         if not choices:
             return None
         _, place, grown = min(choices)
-        shards[place] = grown
+        shards[place], seen[place] = grown, rules.seen(place, grown)
     return tuple(shards)
 
 
