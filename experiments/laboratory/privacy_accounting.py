@@ -87,7 +87,7 @@ def losses(
 def worst_loss(
     steps: Sequence[Step], topology: Topology, whole: Shard, terms: Terms, size: int = 1
 ) -> Loss:
-    """Return the loss of the coalition of ``size`` that learns most; of nobody, if none was sent."""
+    """Return the loss of the coalition of ``size`` that learns most, or of nobody."""
     found = losses(steps, topology, whole, terms, size)
     return found[0] if found else Loss((), 0, 0, 0.0, 0.0, terms.chance)
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from sim.errors import PolicyError
 from sim.policies.caps import TOLERANCE, Rules
+from sim.policies.packing import fits
 from sim.policies.task import Task
 from workloads.stage import Shard
 
@@ -37,6 +38,9 @@ def constrained(task: Task, plain: Shards | None) -> Shards:
     if found is None and plain is not None and rules.keep(plain):
         found = plain
     if found is None:
+        fractions = [window.fraction for window in task.windows]
+        if not (task.shown or fits(fractions, len(task.nodes), task.limits)):
+            raise _none_within(task, rules, plain, proven=True)
         found = _any_within(task, rules, plain)
     return _improved(task, rules, found)
 
@@ -78,9 +82,7 @@ def _longest_first(task: Task, rules: Rules) -> Shards | None:
         choices = [
             (task.cost_s(node, grown), place, grown)
             for place, node in enumerate(task.nodes)
-            if rules.may_add(
-                place, shards[place], window.index, seen[:place] + seen[place + 1 :]
-            )
+            if rules.may_add(place, shards[place], window.index, seen[:place] + seen[place + 1 :])
             for grown in [tuple(sorted((*shards[place], window.index)))]
         ]
         if not choices:

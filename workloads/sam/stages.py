@@ -38,7 +38,7 @@ def partition(variant: Variant, encoding: str, precision: str) -> Stage:
 
 
 WORD_BYTES = 8
-WORDS_PER_NUMBER = 14.7
+WORDS_PER_NUMBER = 15.4
 """Random words of 64 bits that one number of exact discrete Gaussian noise takes on average."""
 
 

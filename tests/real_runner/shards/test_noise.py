@@ -10,7 +10,7 @@ from scipy.stats import chi2, kstest
 
 pytest.importorskip("cryptography", reason="pip install 'tessera[real]'")
 
-from real_runner.shards.noise import (  # noqa: E402
+from real_runner.shards.noise import (
     cryptographic,
     discrete_gaussian,
     on_lattice,
@@ -18,7 +18,8 @@ from real_runner.shards.noise import (  # noqa: E402
     quantum,
     seeded,
 )
-from workloads.privacy import log_delta, noise_for  # noqa: E402
+from workloads.privacy import log_delta, noise_for
+from workloads.sam.stages import WORDS_PER_NUMBER
 
 
 def pmf(sigma: float, most: int) -> tuple[np.ndarray, np.ndarray]:
@@ -78,7 +79,9 @@ def test_cryptographic_noise_is_gaussian_and_never_the_same():
 
 
 def test_seeded_noise_is_the_same_again():
-    assert np.array_equal(discrete_gaussian(999, 50, seeded(1)), discrete_gaussian(999, 50, seeded(1)))
+    assert np.array_equal(
+        discrete_gaussian(999, 50, seeded(1)), discrete_gaussian(999, 50, seeded(1))
+    )
     assert not np.array_equal(
         discrete_gaussian(999, 50, seeded(1)), discrete_gaussian(999, 50, seeded(2))
     )
@@ -165,3 +168,14 @@ def test_what_is_not_finite_is_refused():
 
 def test_no_numbers_need_no_noise():
     assert discrete_gaussian(0, 1024).shape == (0,)
+
+
+def test_a_number_takes_as_many_words_as_the_cost_model_says():
+    asked = []
+
+    def counted(count: int) -> np.ndarray:
+        asked.append(count)
+        return cryptographic(count)
+
+    discrete_gaussian(200_000, 1500, counted)
+    assert sum(asked) / 200_000 == pytest.approx(WORDS_PER_NUMBER, rel=0.1)

@@ -135,7 +135,11 @@ def test_with_room_it_is_about_as_soon_done_as_without_bounds(known):
         (3, Limits(), "4 windows touch each other, so it needs at least 4 clouds, got 3"),
         (16, Limits(0.04), "cap=0.04: one window shows 0.0479; give at least that"),
         (8, Limits(0.1), "cap=0.1 needs at least 10 clouds, got 8; .* raise cap to 0.1250"),
-        (8, Limits(1, 2, 0.2), "coalition_cap=0.2 with coalition=2 needs at least 10 clouds, got 8"),
+        (
+            8,
+            Limits(1, 2, 0.2),
+            "coalition_cap=0.2 with coalition=2 needs at least 10 clouds, got 8",
+        ),
         (16, Limits(0.07), "there is no way to give 25 windows to 16 clouds.*raise cap to 0.0957"),
     ],
 )
