@@ -239,7 +239,7 @@ def test_noise_adds_one_stage_at_the_edge_and_nothing_else(mode):
 
 
 def test_noise_on_pixels_is_refused():
-    with pytest.raises(WorkloadError, match="noise: .* upload is 'pixels'; use upload='embedd"):
+    with pytest.raises(WorkloadError, match=r"noise: .* upload is 'pixels'; use upload='embedd"):
         rounds(B, "prefix", noise=Noise(1.0, 1.0))
 
 
