@@ -37,25 +37,30 @@ def partition(variant: Variant, encoding: str, precision: str) -> Stage:
     return Stage("sam.partition", 0.0, read_bytes + written_bytes, precision=precision)
 
 
-WORD_BYTES = 8
 WORDS_PER_NUMBER = 15.4
-"""Random words of 64 bits that one number of exact discrete Gaussian noise takes on average."""
+"""Random words of 64 bits that one number of exact discrete Gaussian noise takes on average, as
+counted in `real_runner.shards.noise`."""
+
+BYTES_PER_WORD = 128
+"""What each of them moves: sixteen passes of 8 bytes, to encrypt it, bring it below a bound,
+compare it, and say which candidates go on."""
 
 
 def privatise(variant: Variant, precision: str, noise: Noise) -> Stage:
     """Return clipping patch embeddings and adding noise to them, positions taken off meanwhile.
 
-    Memory: tokens and positions read, tokens written, and the random words written once and read
-    once. Arithmetic: taking positions off and on, squares, and scaling, an operation each per
-    number but the squares' two; making and comparing random words is no floating-point work and
-    has to be calibrated where it matters. Positions are the patch embedding's, resident already.
+    Memory: tokens and positions read, tokens written, and what random words move. Arithmetic:
+    taking positions off and on, squares, and scaling, an operation each per number but the
+    squares' two; what is done to random words is no floating-point work, bound to one processor
+    core, and has to be calibrated where it matters: there the stage is slower than its memory
+    alone makes it. Positions are the patch embedding's, resident already.
     """
     numbers = variant.tokens * variant.dim
     width = PRECISION_BYTES[precision]
     return Stage(
         "sam.privatise",
         flops=6.0 * numbers,
-        memory_bytes=numbers * (3.0 * width + 2.0 * WORD_BYTES * WORDS_PER_NUMBER),
+        memory_bytes=numbers * (3.0 * width + BYTES_PER_WORD * WORDS_PER_NUMBER),
         launches=5,
         precision=precision,
         settings=(("clip", noise.clip), ("sigma", noise.sigma)),
