@@ -52,19 +52,19 @@ def _require_enough(task: Task) -> None:
         return
     largest = max(window.fraction for window in task.windows)
     if largest > limits.cap + TOLERANCE:
-        raise _error(f"cap={limits.cap:g}: one window shows {largest:.4f}; give at least that")
+        raise _error(f"cap={limits.cap:g}: one window shows {_enough(largest)}; give at least that")
     whole = sum(window.fraction for window in task.windows)
     needs = ceil(whole / limits.cap - TOLERANCE)
     if needs > count:
         raise _error(f"cap={limits.cap:g} needs at least {needs} clouds, got {count}; "
-                     f"add clouds or raise cap to {whole / count:.4f} or more")  # fmt: skip
+                     f"add clouds or raise cap to {_enough(whole / count)} or more")  # fmt: skip
     share = whole * min(1.0, limits.coalition / count)
     if share > limits.coalition_cap + TOLERANCE:
         needs = ceil(whole * limits.coalition / limits.coalition_cap - TOLERANCE)
         raise _error(
             f"coalition_cap={limits.coalition_cap:g} with coalition={limits.coalition} needs at "
             f"least {needs} clouds, got {count}; add clouds or raise coalition_cap to "
-            f"{share:.4f} or more"
+            f"{_enough(share)} or more"
         )
     crowd = max(len(clique) for clique in _cliques(task))
     if crowd > count:
@@ -251,9 +251,10 @@ def _none_within(task: Task, rules: Rules, plain: Shards | None, *, proven: bool
     remedy = "add clouds or raise the caps"
     if plain is not None and not task.shown:
         seen = sorted(rules.seen(place, shard) for place, shard in enumerate(plain))
+        together = max(sum(seen[-limits.coalition :]), limits.coalition_cap)
         remedy = (
-            f"add clouds, or raise cap to {max(seen[-1], limits.cap):.4f} and coalition_cap to "
-            f"{max(sum(seen[-limits.coalition :]), limits.coalition_cap):.4f}, which are enough"
+            f"add clouds, or raise cap to {_enough(max(seen[-1], limits.cap))} and "
+            f"coalition_cap to {_enough(together)}, which are enough"
         )
     found = "there is" if proven else f"within {MOST_CASES} cases there was found"
     return _error(
@@ -261,6 +262,11 @@ def _none_within(task: Task, rules: Rules, plain: Shards | None, *, proven: bool
         f"beside another, with cap={limits.cap:g}, coalition={limits.coalition} and "
         f"coalition_cap={limits.coalition_cap:g}; {remedy}"
     )
+
+
+def _enough(fraction: float) -> str:
+    """Return a fraction that is told to be enough, so rounded up."""
+    return f"{ceil((fraction - TOLERANCE) * 1e4) / 1e4:.4f}"
 
 
 def _error(message: str) -> PolicyError:
