@@ -18,6 +18,7 @@ _DISTRIBUTIONS: Final[Mapping[str, str]] = MappingProxyType(
         "grpc_health": "grpcio-health-checking",
         "grpc_tools": "grpcio-tools",
         "PIL": "pillow",
+        "dp_accounting": "dp-accounting",
         "segment_anything": "segment-anything",
     }
 )

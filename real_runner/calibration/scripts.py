@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 from sim.profiles import Key
 from workloads.errors import WorkloadError
+from workloads.privacy import Noise
 from workloads.sam.geometry import windows
 from workloads.sam.model import Sam
 from workloads.sam.modes import MODES, rounds
@@ -115,6 +116,7 @@ def _shardings(sam: Sam) -> Iterator[Sharding]:
             if not (mode == "image" and upload == "embeddings"):
                 yield rounds(sam, mode, upload=upload)
     yield rounds(sam, "exact", offload_tokenwise=True)
+    yield rounds(sam, "prefix", upload="embeddings", noise=Noise(clip=1.0, sigma=1.0))
 
 
 def _of_shares(sam: Sam) -> Iterator[Script]:

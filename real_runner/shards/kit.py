@@ -8,13 +8,17 @@ import torch
 from real_runner.shards.board import Board
 from real_runner.shards.decoder import Decoder
 from real_runner.shards.encoder import Encoder
+from real_runner.shards.noise import Words, cryptographic
 from workloads.sam.model import Sam
 from workloads.stage import Shard, Stage
 
 
 @dataclass(frozen=True, slots=True)
 class Kit:
-    """What stages compute with: the model's description, its parts and where they compute."""
+    """What stages compute with: the model's description, its parts and where they compute.
+
+    ``words`` is where noise comes from.
+    """
 
     sam: Sam
     encoder: Encoder
@@ -22,6 +26,7 @@ class Kit:
     decoder: Decoder
     dtype: torch.dtype
     device: torch.device
+    words: Words = cryptographic
 
     def serving(self, sam: Sam) -> "Kit":
         """Return the same parts for pictures of another size, or more prompts."""

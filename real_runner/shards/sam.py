@@ -19,6 +19,7 @@ from real_runner.shards.decoder import Decoder, checked_prompts
 from real_runner.shards.encoder import Encoder
 from real_runner.shards.kit import Kit
 from real_runner.shards.landmarks import Bounds, bounds_of_count
+from real_runner.shards.noise import Words, cryptographic
 from workloads.errors import WorkloadError
 from workloads.sam.geometry import shard_tokens
 from workloads.sam.model import Sam
@@ -170,17 +171,20 @@ class SamExecutor:
         return count
 
 
-def sam_executor(model: Sam, weights_path: Path, spec: NodeSpec) -> SamExecutor:
+def sam_executor(
+    model: Sam, weights_path: Path, spec: NodeSpec, words: Words = cryptographic
+) -> SamExecutor:
     """Return an executor for a model with the weights of a checkpoint.
 
     That is one that `real_runner.shards.weights.load` reads; numbers are in the dtype and on the
-    device of ``spec``. Raises `RealRunError` where the weights do not fit the model or the device
-    is not there.
+    device of ``spec``. Noise is made of ``words``: cryptographic ones, but for experiments that are
+    to be repeated. Raises `RealRunError` where the weights do not fit the model or the device is
+    not there.
     """
-    return SamExecutor(_kit(model, weights_path, spec))
+    return SamExecutor(_kit(model, weights_path, spec, words))
 
 
-def _kit(model: Sam, path: Path, spec: NodeSpec) -> Kit:
+def _kit(model: Sam, path: Path, spec: NodeSpec, words: Words) -> Kit:
     variant, dtype = model.variant, DTYPES[spec.dtype]
     device = device_of(spec)
     state = weights.load(path, variant)
@@ -201,6 +205,7 @@ def _kit(model: Sam, path: Path, spec: NodeSpec) -> Kit:
         Decoder(model, module),
         dtype,
         device,
+        words,
     )
 
 

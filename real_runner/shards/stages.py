@@ -5,11 +5,15 @@ for it: tokens that passed fewer or more blocks are no input, whatever lies ther
 runs blocks in another order; there a block's level is the number of blocks run before it.
 """
 
+import torch
+
 from real_runner.errors import StepError
 from real_runner.shards import pixels, shared
+from real_runner.shards.arrays import numpy_of
 from real_runner.shards.board import Board, Key
 from real_runner.shards.entries import embedded, entry_keys, lacking, tokens_of
 from real_runner.shards.kit import Handler, Kit
+from real_runner.shards.noise import privatised
 from real_runner.shards.segments import exchange, landmark, tokenwise
 from workloads.sam.geometry import shard_tokens
 from workloads.stage import Stage
@@ -33,6 +37,23 @@ def patch_embed(kit: Kit, board: Board, stage: Stage) -> None:
     """Embed the patches of the whole image."""
     shard = kit.shard_of(stage)
     board.write(Key("tokens", 0), shard, embedded(kit, kit.encoder, board, stage))
+
+
+def privatise(kit: Kit, board: Board, stage: Stage) -> None:
+    """Clip the whole image's patch embeddings and add noise; nothing keeps them without.
+
+    Positions say nothing of the picture, so they are taken off before and put on again after.
+    """
+    shard, key = kit.shard_of(stage), Key("tokens", 0)
+    _, tokens = board.first_of((key,), shard, stage.kind)
+    positions = kit.encoder.positions(shard).double()
+    rows = numpy_of(tokens.double() - positions)
+    try:
+        noisy = privatised(rows, stage.setting("clip"), stage.setting("sigma"), kit.words)
+    except ValueError as error:
+        raise StepError(f"{stage.kind}: {error}") from error
+    released = torch.from_numpy(noisy).to(kit.device) + positions
+    board.write(key, shard, released.to(kit.dtype))
 
 
 def windowed(kit: Kit, board: Board, stage: Stage) -> None:
@@ -131,6 +152,7 @@ SIMPLE: dict[str, Handler] = {
     "sam.prepare": prepare,
     "sam.partition": partition,
     "sam.patch_embed": patch_embed,
+    "sam.privatise": privatise,
     "sam.windowed": windowed,
     "sam.global": global_block,
     "sam.local": local,

@@ -6,32 +6,33 @@ and cover the image; one may be empty.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 
 from sim.errors import PolicyError
+from sim.policies.constrained import constrained
+from sim.policies.grouping import apart, close
+from sim.policies.task import Task
 from workloads.sam.geometry import Window
 from workloads.stage import Shard
 
-SchemeName = Literal["contiguous", "round-robin", "random", "checkerboard", "speed-proportional"]
-
-
-class Task(NamedTuple):
-    """What a scheme decides on.
-
-    ``cost_s(node, shard)`` predicts the seconds until ``node`` has returned ``shard``, alone in
-    the world; ``seed`` is for schemes that draw.
-    """
-
-    windows: tuple[Window, ...]
-    nodes: tuple[str, ...]
-    cost_s: Callable[[str, Shard], float]
-    seed: int
+SchemeName = Literal[
+    "contiguous",
+    "clustered",
+    "spread",
+    "round-robin",
+    "random",
+    "checkerboard",
+    "speed-proportional",
+    "privacy-constrained",
+]
 
 
 def assign(scheme: SchemeName, task: Task) -> tuple[Shard, ...]:
-    """Return one shard per node by the named scheme."""
+    """Return one shard per node by the named scheme; empty ones where there are no windows."""
+    if not task.windows:
+        return ((),) * len(task.nodes)
     return _SCHEMES[scheme](task)
 
 
@@ -40,6 +41,16 @@ def contiguous(task: Task) -> tuple[Shard, ...]:
     ordered = sorted(task.windows, key=lambda w: (w.row, w.column if w.row % 2 == 0 else -w.column))
     parts = np.array_split([window.index for window in ordered], len(task.nodes))
     return tuple(tuple(sorted(int(index) for index in part)) for part in parts)
+
+
+def clustered(task: Task) -> tuple[Shard, ...]:
+    """Give each node windows as close together as possible, balanced by their tokens."""
+    return _owned(task, close(task.windows, len(task.nodes)))
+
+
+def spread(task: Task) -> tuple[Shard, ...]:
+    """Give each node windows as far apart as possible, balanced by their tokens."""
+    return _owned(task, apart(task.windows, len(task.nodes)))
 
 
 def round_robin(task: Task) -> tuple[Shard, ...]:
@@ -87,13 +98,32 @@ def speed_proportional(task: Task) -> tuple[Shard, ...]:
     return tuple(shards)
 
 
+def privacy_constrained(task: Task) -> tuple[Shard, ...]:
+    """Keep what nodes see within ``limits``, no two windows that touch; else be done soonest.
+
+    See `sim.policies.caps`. Raises `PolicyError` where that is impossible.
+    """
+    enough = len(task.nodes) >= len(_parity_classes(task.windows))
+    return constrained(task, checkerboard(task) if enough else None)
+
+
 _SCHEMES: dict[SchemeName, Callable[[Task], tuple[Shard, ...]]] = {
     "contiguous": contiguous,
+    "clustered": clustered,
+    "spread": spread,
     "round-robin": round_robin,
     "random": random,
     "checkerboard": checkerboard,
     "speed-proportional": speed_proportional,
+    "privacy-constrained": privacy_constrained,
 }
+
+
+def _owned(task: Task, owners: Sequence[int]) -> tuple[Shard, ...]:
+    shards: list[list[int]] = [[] for _ in task.nodes]
+    for window, owner in zip(task.windows, owners, strict=True):
+        shards[owner].append(window.index)
+    return tuple(tuple(sorted(shard)) for shard in shards)
 
 
 def _deal(indices: Sequence[int], hands: int) -> tuple[Shard, ...]:

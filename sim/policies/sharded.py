@@ -15,11 +15,14 @@ from zlib import crc32
 
 from sim.errors import CannotServeError, PolicyError
 from sim.plan import Plan, PlanBuilder
-from sim.policies.assignment import SchemeName, Task, assign
+from sim.policies.assignment import SchemeName, assign
+from sim.policies.defences import require_limits, require_noise, shown_before, shown_with
 from sim.policies.done import done_at
 from sim.policies.placement import Job, answer_from, clouds_of, edge_of, fetch_to, job_of
+from sim.policies.task import NOTHING_SHOWN, Limits, Task
 from sim.policy import UNTOUCHED, Estimates, Progress, View, Way
 from workloads.codec import codec_named
+from workloads.privacy import noise_for
 from workloads.sam.geometry import windows
 from workloads.sam.model import Sam
 from workloads.sam.modes import MODES, rounds
@@ -36,6 +39,15 @@ class Sharded:
     single window first (0: all, up to one per window); ``edge`` names the edge (empty: see
     `sim.policies.placement.edge_of`); ``seed`` is for assignments that draw; ``pool`` (mode
     `landmark` only) is how many tokens are averaged into one key and value for other clouds.
+
+    ``cap`` is the largest fraction of the image that one cloud may see, ``coalition_cap`` that
+    any ``coalition`` of them together may (assignment ``privacy-constrained`` only).
+
+    ``epsilon`` above 0 (``upload=embeddings`` only) has the edge clip each patch's embedding to
+    norm ``clip`` and add noise that makes one image's release to all clouds together
+    (``epsilon``, ``delta``)-private, neighbours being images that differ in one patch (see
+    `workloads.privacy`). Noise is drawn once per image: whatever travels later is made of it. An
+    edge that loses what it had and begins again releases the image a second time.
     """
 
     reads_load: ClassVar[bool] = False
@@ -48,6 +60,12 @@ class Sharded:
     edge: str = ""
     seed: int = 0
     pool: int = DEFAULT_POOL
+    cap: float = 1.0
+    coalition: int = 1
+    coalition_cap: float = 1.0
+    epsilon: float = 0.0
+    delta: float = 1e-5
+    clip: float = 1.0
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -60,6 +78,18 @@ class Sharded:
             raise PolicyError(
                 f"pool: {self.pool} has no meaning in mode {self.mode!r}; use 'landmark'"
             )
+        require_limits(self.limits, self.assignment)
+        require_noise(self.epsilon, self.delta, self.clip, self.upload)
+
+    @property
+    def limits(self) -> Limits:
+        """What clouds may see."""
+        return Limits(self.cap, self.coalition, self.coalition_cap)
+
+    def rounds_of(self, model: Sam) -> Sharding:
+        """Return how a model is run."""
+        noise = noise_for(self.epsilon, self.delta, self.clip) if self.epsilon else None
+        return rounds(model, self.mode, upload=self.upload, pool=self.pool, noise=noise)
 
     def plan(self, request: Request, progress: Progress, view: View) -> Plan:
         """Return what is left of the request as one plan.
@@ -80,12 +110,14 @@ def _first_plan(policy: Sharded, job: Job, world: Estimates) -> Plan:
 
 def _plan(policy: Sharded, job: Job, world: Estimates, progress: Progress) -> Plan:
     model = _sam(job.model)
-    parts = _rounds(policy, model)
+    parts = policy.rounds_of(model)
     at_edge = (model.prepare, *parts.before, *(s for r in parts.rounds for s in r.edge))
     edge = edge_of(job, world, at_edge, policy.edge, _traffic(policy, job, parts, world))
     cost_s = _shard_cost(policy, model, edge, world)
     nodes = _chosen_clouds(policy, job, cost_s, world)
-    task = Task(windows(model.variant), nodes, cost_s, crc32(job.origin.encode()) + policy.seed)
+    seed = crc32(job.origin.encode()) + policy.seed
+    shown = shown_before(windows(model.variant), progress, world.topology)
+    task = Task(windows(model.variant), nodes, cost_s, seed, policy.limits, shown)
     done = done_at(edge, progress, parts)
     builder = PlanBuilder()
     ready = () if (model.prepare,) in done.computed else fetch_to(builder, job, edge)
@@ -96,12 +128,9 @@ def _plan(policy: Sharded, job: Job, world: Estimates, progress: Progress) -> Pl
             missing = tuple(w for w in task.windows if w.index not in done.returned(part))
             shards = _assigned(policy, task._replace(windows=missing), world)
             sent = tuple(zip(nodes, shards, strict=True))
+            task = task._replace(shown=shown_with(task, shards) if task.shown else NOTHING_SHOWN)
             ready = _round_trip(builder, part, edge, sent, policy.codec, ready)
     return answer_from(builder, job, edge, ready)
-
-
-def _rounds(policy: Sharded, model: Sam) -> Sharding:
-    return rounds(model, policy.mode, upload=policy.upload, pool=policy.pool)
 
 
 def _assigned(policy: Sharded, task: Task, world: Estimates) -> tuple[Shard, ...]:
@@ -181,7 +210,7 @@ class _Prices:
     """
 
     def __init__(self, policy: Sharded, model: Sam, world: Estimates) -> None:
-        self._rounds = _rounds(policy, model).rounds
+        self._rounds = policy.rounds_of(model).rounds
         self._codec = codec_named(policy.codec)
         self._world = world
         self.twins = _twins(world)

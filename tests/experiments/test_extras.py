@@ -73,6 +73,7 @@ def brought_by_real() -> set[str]:
         ("google.protobuf", "protobuf"), ("grpc.aio", "grpcio"), ("grpc_tools", "grpcio-tools"),
         ("grpc_health.v1", "grpcio-health-checking"), ("PIL.Image", "pillow"),
         ("segment_anything", "segment-anything"), ("zstandard", "zstandard"),
+        ("dp_accounting.pld", "dp-accounting"),
     ],
 )  # fmt: skip
 def test_the_name_is_that_of_what_can_be_installed(module: str, distribution: str) -> None:

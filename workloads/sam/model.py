@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from workloads.errors import WorkloadError
 from workloads.images import Image, encoding_named
+from workloads.privacy import Noise
 from workloads.sam import costs, payloads, stages
 from workloads.sam.decoder import decode
 from workloads.sam.geometry import all_windows, windows
@@ -103,6 +104,10 @@ class Sam:
     def patch_embed(self) -> Stage:
         """Return embedding the patches of the whole image."""
         return self.stage("patch_embed", costs.patch_embedding(self.variant, self.variant.tokens))
+
+    def privatise(self, noise: Noise) -> Stage:
+        """Return clipping the whole image's patch embeddings and adding noise to them."""
+        return stages.privatise(self.variant, self.precision, noise)
 
     def windowed(
         self, blocks: tuple[int, ...], shard: Shard = (), *, patch_embed: bool = False

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from functools import lru_cache, partial
 
 from workloads.errors import WorkloadError
+from workloads.privacy import Noise
 from workloads.sam.landmark import landmark
 from workloads.sam.model import Sam
 from workloads.sam.runs import Run, runs
@@ -39,6 +40,7 @@ def rounds(
     offload_tokenwise: bool = False,
     pool: int = DEFAULT_POOL,
     tile_encoder: Variant = TILE_ENCODER,
+    noise: Noise | None = None,
 ) -> Sharding:
     """Return how ``mode`` runs ``sam``, for any division of its windows into shards.
 
@@ -46,7 +48,8 @@ def rounds(
     ``embeddings`` (the edge does). ``offload_tokenwise`` (`exact` only): clouds also run norms,
     projections and MLPs of global blocks, the edge only softmax(QKᵀ)V. ``pool`` (`landmark`
     only): tokens averaged into one key and value. ``tile_encoder`` (`image` only): the small
-    encoder.
+    encoder. ``noise`` (`embeddings` only): what the edge adds to patch embeddings before any cloud
+    gets them (see `workloads.privacy`).
 
     Raises `WorkloadError` for an unknown mode or upload and for choices a mode cannot honour.
     """
@@ -54,7 +57,7 @@ def rounds(
         raise WorkloadError(f"mode: {mode!r} is unknown; choose one of {', '.join(_MODES)}")
     if offload_tokenwise and mode != "exact":
         raise WorkloadError(f"offload_tokenwise: has no meaning in mode {mode!r}; use 'exact'")
-    return _MODES[mode](sam, Options(upload, offload_tokenwise, pool, tile_encoder))
+    return _MODES[mode](sam, Options(upload, offload_tokenwise, pool, tile_encoder, noise))
 
 
 def _exact(sam: Sam, options: Options) -> Sharding:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from workloads.errors import WorkloadError
+from workloads.privacy import Noise
 from workloads.sam.model import Sam
 from workloads.sam.variants import TILE_ENCODER, Variant
 from workloads.stage import Payload, Round, Shard, Stage
@@ -22,6 +23,7 @@ class Options:
     offload_tokenwise: bool = False
     pool: int = DEFAULT_POOL
     tile_encoder: Variant = TILE_ENCODER
+    noise: Noise | None = None
 
     def __post_init__(self) -> None:
         if self.upload not in UPLOADS:
@@ -30,6 +32,11 @@ class Options:
             )
         if self.pool < 1:
             raise WorkloadError(f"pool: {self.pool!r}; give at least 1 token per landmark")
+        if self.noise is not None and self.patch_embed:
+            raise WorkloadError(
+                f"noise: is added to patch embeddings, but upload is {self.upload!r}; "
+                "use upload='embeddings'"
+            )
 
     @property
     def patch_embed(self) -> bool:
@@ -53,8 +60,14 @@ class Sharding:
 
 
 def before(sam: Sam, options: Options) -> tuple[Stage, ...]:
-    """Return what the edge runs first: cutting the image, or embedding and cutting its tokens."""
-    return (sam.partition(),) if options.patch_embed else (sam.patch_embed(), sam.split())
+    """Return what the edge runs first: cutting the image, or embedding and cutting its tokens.
+
+    Noise is drawn here, once: all that any cloud gets later is made of tokens that have it.
+    """
+    if options.patch_embed:
+        return (sam.partition(),)
+    noise = () if options.noise is None else (sam.privatise(options.noise),)
+    return (sam.patch_embed(), *noise, sam.split())
 
 
 def first_upload(sam: Sam, options: Options) -> Callable[[Shard], Payload]:

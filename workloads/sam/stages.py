@@ -4,11 +4,12 @@ from functools import lru_cache
 
 from workloads.errors import WorkloadError
 from workloads.images import BYTES_PER_PIXEL, Image, encoding_named
+from workloads.privacy import Noise
 from workloads.sam import costs
 from workloads.sam.geometry import all_windows, shard_tokens
 from workloads.sam.variants import Variant
 from workloads.stage import Shard, Stage
-from workloads.work import Work, stage_of
+from workloads.work import PRECISION_BYTES, Work, stage_of
 
 
 def prepare(variant: Variant, image: Image, precision: str) -> Stage:
@@ -34,6 +35,36 @@ def partition(variant: Variant, encoding: str, precision: str) -> Stage:
     read_bytes = variant.image_px**2 * BYTES_PER_PIXEL
     written_bytes = read_bytes * encoding_named(encoding).ratio
     return Stage("sam.partition", 0.0, read_bytes + written_bytes, precision=precision)
+
+
+WORDS_PER_NUMBER = 15.4
+"""Random words of 64 bits that one number of exact discrete Gaussian noise takes on average, as
+counted in `real_runner.shards.noise`."""
+
+BYTES_PER_WORD = 128
+"""What each of them moves: sixteen passes of 8 bytes, to encrypt it, bring it below a bound,
+compare it, and say which candidates go on."""
+
+
+def privatise(variant: Variant, precision: str, noise: Noise) -> Stage:
+    """Return clipping patch embeddings and adding noise to them, positions taken off meanwhile.
+
+    Memory: tokens and positions read, tokens written, and what random words move. Arithmetic:
+    taking positions off and on, squares, and scaling, an operation each per number but the
+    squares' two; what is done to random words is no floating-point work, bound to one processor
+    core, and has to be calibrated where it matters: there the stage is slower than its memory
+    alone makes it. Positions are the patch embedding's, resident already.
+    """
+    numbers = variant.tokens * variant.dim
+    width = PRECISION_BYTES[precision]
+    return Stage(
+        "sam.privatise",
+        flops=6.0 * numbers,
+        memory_bytes=numbers * (3.0 * width + BYTES_PER_WORD * WORDS_PER_NUMBER),
+        launches=5,
+        precision=precision,
+        settings=(("clip", noise.clip), ("sigma", noise.sigma)),
+    )
 
 
 @lru_cache(maxsize=1 << 16)

@@ -1,22 +1,40 @@
 from collections.abc import Callable
+from itertools import combinations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.errors import PolicyError
-from sim.policies.assignment import Task, assign
-from workloads.sam.geometry import adjacent, windows
+from sim.policies.assignment import assign
+from sim.policies.task import Task
+from workloads.sam.geometry import Window, adjacent, windows
 from workloads.sam.variants import VARIANTS
 from workloads.stage import Shard
 
 WINDOWS = windows(VARIANTS["vit-b"])
-SCHEMES = ["contiguous", "round-robin", "random", "checkerboard", "speed-proportional"]
+SCHEMES = [
+    "contiguous",
+    "clustered",
+    "spread",
+    "round-robin",
+    "random",
+    "checkerboard",
+    "speed-proportional",
+    "privacy-constrained",
+]
+SMALL = windows(VARIANTS["small"])
 
 
-def task(count: int, cost_s: Callable[[str, Shard], float] | None = None, seed: int = 0) -> Task:
+def task(
+    count: int,
+    cost_s: Callable[[str, Shard], float] | None = None,
+    seed: int = 0,
+    known: tuple[Window, ...] = WINDOWS,
+) -> Task:
     nodes = tuple(f"c{number}" for number in range(count))
-    return Task(WINDOWS, nodes, cost_s or (lambda _, shard: float(len(shard))), seed)
+    return Task(known, nodes, cost_s or (lambda _, shard: float(len(shard))), seed)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -96,3 +114,59 @@ def test_speed_proportional_leaves_out_a_cloud_that_is_too_far() -> None:
 
     shards = assign("speed-proportional", task(3, cost_s))
     assert shards[1] == ()
+
+
+def distances(shards: tuple[Shard, ...], known: tuple[Window, ...]) -> list[float]:
+    """Return the distance of every two windows that are together."""
+    return [
+        float(np.hypot(known[a].row - known[b].row, known[a].column - known[b].column))
+        for shard in shards
+        for a, b in combinations(shard, 2)
+    ]
+
+
+def tokens_of(shards: tuple[Shard, ...], known: tuple[Window, ...]) -> list[int]:
+    return [sum(known[index].tokens for index in shard) for shard in shards]
+
+
+@pytest.mark.parametrize("scheme", ["clustered", "spread"])
+@pytest.mark.parametrize("known", [WINDOWS, SMALL], ids=["vit-b", "small"])
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 7, 8, 12, 16])
+def test_clustered_and_spread_are_balanced(scheme, known, count) -> None:
+    sizes = tokens_of(assign(scheme, task(count, known=known)), known)
+    whole, largest = sum(sizes), max(window.tokens for window in known)
+    assert min(sizes) > 0
+    assert max(sizes) <= whole / count + largest * (1 - 1 / count)
+
+
+@pytest.mark.parametrize("scheme", ["clustered", "spread"])
+@pytest.mark.parametrize("count", [2, 4, 8, 16])
+def test_equal_windows_are_shared_out_equally(scheme, count) -> None:
+    assert set(tokens_of(assign(scheme, task(count, known=SMALL)), SMALL)) == {256 // count}
+
+
+def test_clustered_finds_the_four_quarters() -> None:
+    shards = assign("clustered", task(4, known=SMALL))
+    assert {frozenset(shard) for shard in shards} == {
+        frozenset({corner, corner + 1, corner + 4, corner + 5}) for corner in (0, 2, 8, 10)
+    }
+
+
+def test_spread_has_the_least_distance_that_four_parity_classes_have() -> None:
+    assert min(distances(assign("spread", task(4, known=SMALL)), SMALL)) == 2.0
+    assert min(distances(assign("clustered", task(4, known=SMALL)), SMALL)) == 1.0
+
+
+@given(count=st.integers(2, 8))
+def test_clusters_are_closer_and_spread_windows_further_apart_than_drawn_ones(count) -> None:
+    drawn = distances(assign("random", task(count)), WINDOWS)
+    close = distances(assign("clustered", task(count)), WINDOWS)
+    apart = distances(assign("spread", task(count)), WINDOWS)
+    assert np.mean(close) < np.mean(drawn)
+    assert min(apart) >= min(drawn)
+    assert np.mean(np.array(apart) ** -4.0) < np.mean(np.array(drawn) ** -4.0)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_no_windows_leave_every_shard_empty(scheme) -> None:
+    assert assign(scheme, task(5, known=())) == ((),) * 5

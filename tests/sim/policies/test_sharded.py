@@ -1,21 +1,38 @@
 """Sharded SAM as plans: what travels, what is seen, who does what."""
 
+from dataclasses import replace
+from itertools import combinations
+
 import pytest
 
 from sim.cost import Roofline
 from sim.errors import PolicyError
 from sim.exposure import sights, worst_coalition
-from sim.plan import Compute, Plan, Transfer
+from sim.plan import Compute, Plan, Step, Transfer
 from sim.policies.sharded import Sharded
-from sim.policy import UNTOUCHED, Estimates, View
+from sim.policy import UNTOUCHED, Estimates, Progress, View
 from tests.conftest import TwoParts, small_topology
 from topologies.shipped import load
 from topologies.topology import Topology
 from workloads.catalogue import model_named
+from workloads.privacy import noise_for
+from workloads.sam.geometry import adjacent, windows
 from workloads.stage import Request
 
 TOPOLOGY = load("jetson-16-clouds")
-SCHEMES = ["contiguous", "round-robin", "random", "checkerboard", "speed-proportional"]
+SCHEMES = [
+    "contiguous",
+    "clustered",
+    "spread",
+    "round-robin",
+    "random",
+    "checkerboard",
+    "speed-proportional",
+    "privacy-constrained",
+]
+
+
+CONSTRAINED = "privacy-constrained"
 
 
 def view_of(topology: Topology) -> View:
@@ -149,6 +166,18 @@ def test_embeddings_can_travel_instead_of_pixels() -> None:
         (lambda: Sharded("exact", clouds=-1), "clouds: -1 is negative"),
         (lambda: Sharded("landmark", pool=0), "pool: 0; give at least 1 token per landmark"),
         (lambda: Sharded("exact", pool=7), "pool: 7 has no meaning in mode 'exact'; use 'landm"),
+        (lambda: Sharded("exact", cap=0.1), "cap, coalition, coalition_cap: assignment 'speed-"),
+        (lambda: Sharded("exact", CONSTRAINED, cap=0), "cap: 0; give a fraction above 0"),
+        (lambda: Sharded("exact", CONSTRAINED, coalition_cap=1.5), "coalition_cap: 1.5; give a"),
+        (lambda: Sharded("exact", CONSTRAINED, coalition=0), "coalition: 0; give a number"),
+        (lambda: Sharded("exact", epsilon=4), "epsilon: .* upload is 'pixels'; use upload=embed"),
+        (lambda: Sharded("exact", upload="embeddings", epsilon=-1), "epsilon: -1; give a number"),
+        (lambda: Sharded("exact", upload="embeddings", epsilon=1, delta=2), "delta: 2; give"),
+        (lambda: Sharded("exact", upload="embeddings", epsilon=1, clip=0), "clip: 0; give a norm"),
+        (
+            lambda: Sharded("exact", upload="embeddings", clip=2),
+            "delta, clip: .* give epsilon",
+        ),
     ],
 )
 def test_an_impossible_parameter_is_named(policy, words) -> None:
@@ -165,3 +194,53 @@ def test_a_model_without_windows() -> None:
     request = Request(0, 0.0, "edge", TwoParts())
     with pytest.raises(PolicyError, match="model 'two-parts' does not fall into windows"):
         Sharded("exact").plan(request, UNTOUCHED, view_of(small_topology()))
+
+
+def test_privacy_constrained_plans_show_no_more_than_told() -> None:
+    fractions = model_named("sam-vit-b").shard_fractions
+    policy = Sharded("deferred", CONSTRAINED, cap=0.1, coalition=3, coalition_cap=0.27)
+    seen = sights(plan_for(policy).steps, TOPOLOGY).values()
+    assert worst_coalition(seen, fractions, 1) <= 0.1 + 1e-9
+    assert worst_coalition(seen, fractions, 3) <= 0.27 + 1e-9
+    loose = sights(plan_for(Sharded("deferred", CONSTRAINED)).steps, TOPOLOGY).values()
+    assert worst_coalition(loose, fractions, 3) > 0.27
+
+
+@pytest.mark.parametrize("mode", ["exact", "prefix", "deferred", "local-attention", "landmark"])
+def test_noise_is_added_once_before_anything_leaves_the_edge(mode) -> None:
+    plan = plan_for(Sharded(mode, upload="embeddings", epsilon=4.0, delta=1e-6, clip=2.0))
+    _, first = [step for step in plan.steps if isinstance(step, Compute)][:2]
+    kinds = [stage.kind for stage in first.stages]
+    assert kinds == ["sam.patch_embed", "sam.privatise", "sam.split"]
+    every = [s for step in plan.steps if isinstance(step, Compute) for s in step.stages]
+    (noise,) = [stage for stage in every if stage.kind == "sam.privatise"]
+    assert noise.settings == (("clip", 2.0), ("sigma", noise_for(4.0, 1e-6, 2.0).sigma))
+    leaving = next(n for n, s in enumerate(plan.steps) if isinstance(s, Transfer))
+    assert plan.steps.index(first) < leaving
+
+
+def test_a_lost_cloud_s_windows_go_to_others_within_the_bounds() -> None:
+    """Whoever has its fill already gets nothing more, and none gets a window beside its own."""
+    model = model_named("sam-vit-b")
+    fractions = model.shard_fractions
+    policy = Sharded("deferred", CONSTRAINED, cap=0.12)
+    request = Request(0, 0.0, "jetson", model)
+    first = policy.plan(request, UNTOUCHED, VIEW).steps
+    gone = next(s.target for s in first if isinstance(s, Transfer) and s.source == "jetson")
+    lost = tuple(s for s in first if touches(s, gone))
+    done = tuple(s for s in first[:-1] if s not in lost)
+    progress = Progress(1, done, lost, 1)
+    view = replace(VIEW, estimates=replace(VIEW.estimates, down=frozenset({gone})))
+    second = policy.plan(request, progress, view).steps
+    seen = sights((*first, *second), TOPOLOGY)
+    again = sights(second, TOPOLOGY)
+    assert again
+    assert gone not in again
+    assert worst_coalition(seen.values(), fractions, 1) <= 0.12 + 1e-9
+    known = windows(model.variant)
+    for sight in seen.values():
+        assert not any(adjacent(known[a], known[b]) for a, b in combinations(sight.parts, 2))
+
+
+def touches(step: Step, node: str) -> bool:
+    return node in ((step.node,) if isinstance(step, Compute) else (step.source, step.target))

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from workloads.codec import CODECS
 from workloads.errors import WorkloadError
+from workloads.privacy import Noise
 from workloads.sam import costs
 from workloads.sam.landmark import landmark_count
 from workloads.sam.model import Sam
@@ -234,3 +235,27 @@ def test_rounds_are_remembered_and_travel_between_processes(mode):
 def test_choices_that_a_mode_cannot_honour_are_refused(mode, choices, message):
     with pytest.raises(WorkloadError, match=message):
         rounds(B, mode, **choices)
+
+
+@pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "image"])
+def test_noise_adds_one_stage_at_the_edge_and_nothing_else(mode):
+    noise = Noise(clip=1.0, sigma=2.0)
+    plain = rounds(B, mode, upload="embeddings")
+    noisy = rounds(B, mode, upload="embeddings", noise=noise)
+    assert noisy.before == (B.patch_embed(), B.privatise(noise), B.split())
+    assert flops_of(noisy, SHARDS) - flops_of(plain, SHARDS) == B.privatise(noise).flops
+    for direction in ("up", "down"):
+        assert megabytes(noisy, direction) == megabytes(plain, direction)
+
+
+def test_noise_on_pixels_is_refused():
+    with pytest.raises(WorkloadError, match=r"noise: .* upload is 'pixels'; use upload='embedd"):
+        rounds(B, "prefix", noise=Noise(1.0, 1.0))
+
+
+def test_noise_moves_all_tokens_and_its_random_words():
+    stage = B.privatise(Noise(clip=0.5, sigma=3.0))
+    numbers = 4096 * 768
+    assert (stage.setting("clip"), stage.setting("sigma")) == (0.5, 3.0)
+    assert stage.memory_bytes > numbers * 8 * 10
+    assert stage.weight_bytes == 0
