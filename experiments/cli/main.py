@@ -13,6 +13,7 @@ from experiments.cli.credentials import credentials
 from experiments.cli.doctor import doctor
 from experiments.cli.ending import end_with, program_of
 from experiments.cli.listing import listing
+from experiments.cli.privacy import privacy
 from experiments.cli.run import run
 from experiments.cli.simulate import simulate
 from experiments.cli.train import train
@@ -32,6 +33,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "compare": compare,
     "train": train,
     "accuracy": accuracy,
+    "privacy": privacy,
     "certificate": certificate,
     "worker": worker,
     "credentials": credentials,
@@ -45,6 +47,7 @@ for _name, _command in _COMMANDS.items():
 _INTERRUPTED = {
     "train": "interrupted; the same command goes on from the last examination that it told of",
     "accuracy": "interrupted; with --out the same command goes on after the splits that are done",
+    "privacy": "interrupted; with --out the same command goes on after the tables that are done",
 }
 
 

@@ -42,7 +42,7 @@ class Examiner:
 
     def plan(self, policy: Policy, subject: Subject) -> Plan:
         """Return the plan for a picture."""
-        request = Request(0, 0.0, self._origin, self._model(subject))
+        request = Request(0, 0.0, self._origin, self.model(subject))
         plan = policy.plan(request, UNTOUCHED, self._view)
         if not plan.completes:
             raise PolicyError(f"{policy!r}: plans a part of the work only; use one that plans all")
@@ -50,7 +50,7 @@ class Examiner:
 
     def run(self, policy: Policy, subject: Subject) -> tuple[Masks, list[Sent]]:
         """Return the masks on the model's square, bool (prompts, side, side), and what was sent."""
-        model, plan = self._model(subject), self.plan(policy, subject)
+        model, plan = self.model(subject), self.plan(policy, subject)
         file = np.ascontiguousarray(subject.picture).reshape(-1)
         given: list[tuple[str, Payload, Array]] = [(self._origin, model.captured, file)]
         given += [(node, PROMPT, subject.prompts) for node in decoding_nodes(plan)]
@@ -65,7 +65,8 @@ class Examiner:
         assert subject.masks is not None  # noqa: S101 - asked before
         return resized(subject.masks, self._sam.variant.image_px)
 
-    def _model(self, subject: Subject) -> Sam:
+    def model(self, subject: Subject) -> Sam:
+        """Return the model that a picture of this size, with so many prompts, is run by."""
         height, width = subject.picture.shape[:2]
         image = Image(width, height, "raw")
         return replace(self._sam, image=image, prompts=len(subject.prompts))

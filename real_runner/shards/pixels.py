@@ -86,7 +86,7 @@ def parted(sam: Sam, data: Bytes, shard: Shard) -> dict[int, Bytes]:
 
 def patches_of_tile(sam: Sam, tile: Bytes, window: Window, dtype: npt.DTypeLike) -> Numbers:
     """Return a window's normalised patches, (tokens, 3·patch²; colour, row, column)."""
-    colours = _tile_colours(tile, sam.pixel_encoding, window)
+    colours = tile_colours(tile, sam.pixel_encoding, window)
     return _patches(sam, colours, (window.top_px, window.left_px), dtype)
 
 
@@ -124,7 +124,8 @@ def _encoded(colours: Bytes, encoding: str) -> Bytes:
     return np.frombuffer(file.getvalue(), dtype=np.uint8)
 
 
-def _tile_colours(tile: Bytes, encoding: str, window: Window) -> Bytes:
+def tile_colours(tile: Bytes, encoding: str, window: Window) -> Bytes:
+    """Return the colours of a tile as it travelled, (height, width, 3)."""
     extent = (window.height_px, window.width_px)
     if encoding == "raw":
         return tile.reshape(*extent, 3)

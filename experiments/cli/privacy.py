@@ -1,0 +1,191 @@
+"""``tessera privacy``: what clouds, alone and together, learn of pictures that are split."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from experiments.cli.accuracy import Tuned
+from experiments.cli.chosen import choose
+from experiments.cli.options import (
+    AsJson,
+    PolicySpecs,
+    ScenarioName,
+    Settings,
+    progress_bar,
+    show,
+)
+from experiments.extras import needs
+from sim.errors import ScenarioError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from experiments.laboratory.privacy.sitting import Measure
+    from experiments.laboratory.privacy.verdict import Verdict, Worst
+    from workloads.sam.model import Sam
+
+Tables = dict[str, dict[str, "pd.DataFrame"]]
+
+
+def privacy(  # noqa: PLR0913 - an option each
+    scenario: ScenarioName = "small-sam-16",
+    policy: PolicySpecs = None,
+    settings: Settings = None,
+    protocol: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Another protocol than the one that ships."),
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Checkpoint; default: what ships.")
+    ] = None,
+    tuned: Tuned = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Keep every figure; the same command goes on from there."),
+    ] = None,
+    *,
+    freeze: Annotated[
+        bool,
+        typer.Option(
+            "--freeze",
+            help="Set the thresholds of the calibrated rate from baselines, and nothing else; "
+            "once per protocol, before any attack.",
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Record what every cloud receives and sends, and attack it by a protocol fixed beforehand.
+
+    For each policy: who can tell which picture it was (ID-ASR@1), who comes nearer to it than
+    chance (calibrated), alone, in coalitions, and over frames of a scene at rest; what pictures are
+    of; and what is shown in the clear anyway.
+
+    Example: tessera privacy small-sam-16 --policy sharded/deferred --out results/privacy
+    """
+    chosen = choose(scenario, policy, settings, None)
+    with needs("lab", "torch", "PIL", "torchmetrics"):
+        from experiments.laboratory.checkpoints import checkpoints  # noqa: PLC0415 - torch
+        from experiments.laboratory.examiner import Examiner, sam_of  # noqa: PLC0415
+        from experiments.laboratory.parts import Parts  # noqa: PLC0415
+        from experiments.laboratory.privacy import protocol as protocols  # noqa: PLC0415
+        from experiments.laboratory.privacy.recording import Recorder  # noqa: PLC0415
+        from experiments.laboratory.privacy.showing import Showing  # noqa: PLC0415
+        from experiments.laboratory.privacy.sitting import Sitting  # noqa: PLC0415
+        from real_runner.shards.weights import read  # noqa: PLC0415
+    world = chosen.scenarios[0]
+    sam = sam_of(world.workload.model)
+    path = protocol or protocols.SHIPPED
+    if freeze:
+        _freeze(path, sam)
+        return
+    measure = _measure(path, sam)
+    known = checkpoints(sam, weights, tuned or [])
+    orders = {
+        "scenario": chosen.document.model_dump(mode="json"),
+        "protocol": measure.protocol.model_dump(mode="json"),
+        "weights": known.digests(),
+    }
+    parts, untrusted = Parts(out, orders), [n.name for n in world.topology.nodes if not n.trusted]
+    sizes = measure.protocol.pictures
+    each = sizes.attack_train + sizes.attack_validate + sizes.test
+    found: Tables = {}
+    with progress_bar("recording", each * len(chosen.specs)) as told:
+        for spec, case in zip(chosen.specs, chosen.scenarios, strict=True):
+            checkpoint = known.of(getattr(case.policy, "mode", ""))
+            examiner = Examiner(case, checkpoint, chosen.document.real.default)
+            showing = Showing(sam, read(checkpoint))
+            recorder = Recorder(examiner, case.policy, untrusted, showing)
+            found[spec] = Sitting(measure, recorder, parts, spec).tables(told)
+    _tell(found, measure.protocol.candidates, as_json=as_json)
+
+
+def _measure(path: Path, sam: "Sam") -> "Measure":
+    from experiments.laboratory.attacks.thresholds import Thresholds  # noqa: PLC0415 - torch
+    from experiments.laboratory.privacy.protocol import (  # noqa: PLC0415
+        read_protocol,
+        read_thresholds,
+    )
+    from experiments.laboratory.privacy.sitting import Measure  # noqa: PLC0415
+    from workloads.scenes import Look  # noqa: PLC0415
+
+    protocol, frozen = read_protocol(path), read_thresholds(path)
+    look = Look(side_px=sam.variant.image_px, prior=protocol.prior)
+    return Measure(protocol, Thresholds(frozen.ssim, frozen.psnr_db), look)
+
+
+def _freeze(path: Path, sam: "Sam") -> None:
+    from experiments.laboratory.privacy.calibrating import calibrated  # noqa: PLC0415 - torch
+    from experiments.laboratory.privacy.protocol import (  # noqa: PLC0415
+        THRESHOLDS,
+        freeze,
+        read_protocol,
+    )
+
+    beside = path.with_name(THRESHOLDS)
+    if beside.exists():
+        raise ScenarioError(f"{beside}: is frozen already; it is changed by nobody")
+    protocol = read_protocol(path)
+    with progress_bar("drawing", protocol.pictures.calibrate * 2) as told:
+        found = calibrated(protocol, sam.variant.image_px, told)
+    freeze(path, found.ssim, found.psnr_db)
+    print(f"A success has an SSIM of {found.ssim:.3f} and {found.psnr_db:.1f} dB: {beside}")
+
+
+def _tell(found: Tables, candidates: int, *, as_json: bool) -> None:
+    from experiments.laboratory.privacy.sitting import FRAMES, TOGETHER  # noqa: PLC0415 - torch
+    from experiments.laboratory.privacy.verdict import curve, verdict  # noqa: PLC0415
+
+    verdicts = [verdict(spec, tables) for spec, tables in found.items()]
+    if as_json:
+        text = [
+            asdict(each)
+            | {name: table.to_dict(orient="records") for name, table in found[each.policy].items()}
+            for each in verdicts
+        ]
+        print(json.dumps(text, indent=1))
+        return
+    show(_verdicts(verdicts, candidates))
+    for title, table, by in (
+        ("Coalitions: identified by the best (A2)", TOGETHER, "k"),
+        ("A scene at rest, assigned anew for each frame (A2)", FRAMES, "frames"),
+    ):
+        curves = {spec: curve(tables[table], by) for spec, tables in found.items()}
+        show(_curves(title, by, curves))
+
+
+def _verdicts(verdicts: "list[Verdict]", candidates: int) -> Table:
+    table = Table(
+        title="What the worst cloud can do, by the best attack",
+        caption=f"identified: its true picture first of {candidates}, by unseen pixels alone, and "
+        "the one-sided upper bound (Clopper and Pearson, 95 %); passed: SSIM and PSNR beyond what "
+        "knows nothing of the picture; shown: in the clear, without any attack.",
+    )
+    for name in ("policy", "identified", "below", "by", "passed", "below", "by", "pixels shown",
+                 "objects half shown"):  # fmt: skip
+        table.add_column(name, justify="left" if name in {"policy", "by"} else "right")
+    for each in verdicts:
+        table.add_row(
+            each.policy, *_rate(each.identified), *_rate(each.passed),
+            f"{each.pixels:.1%}", f"{each.objects_half:.1%}",
+        )  # fmt: skip
+    return table
+
+
+def _rate(worst: "Worst") -> tuple[str, str, str]:
+    return f"{worst.rate.rate:.2%}", f"{worst.rate.below:.2%}", f"{worst.attack}, {worst.who}"
+
+
+def _curves(title: str, by: str, curves: "dict[str, dict[int, Worst]]") -> Table:
+    sizes = sorted({size for each in curves.values() for size in each})
+    table = Table(title=title)
+    table.add_column("policy")
+    for size in sizes:
+        table.add_column(f"{by} = {size}", justify="right")
+    for spec, each in curves.items():
+        cells = [f"{each[size].rate.rate:.1%}" if size in each else "-" for size in sizes]
+        table.add_row(spec, *cells)
+    return table

@@ -1,0 +1,1 @@
+"""What clouds, alone and together, learn of pictures: recorded, attacked, and counted."""

@@ -1,0 +1,32 @@
+"""The attacks that every view meets, and those that only the best of them meet."""
+
+from collections.abc import Iterator
+
+from experiments.laboratory.attacks.attack import Attack
+from experiments.laboratory.attacks.baselines import Interpolation, MeanFill, MeanImage, OtherImage
+from experiments.laboratory.attacks.decoder import Decoder
+from experiments.laboratory.attacks.inpainting import Inpainting
+from experiments.laboratory.attacks.learning import Budget
+from experiments.laboratory.attacks.ridge import Ridge
+from experiments.laboratory.privacy.protocol import Spending
+
+
+def ignorant() -> Iterator[Attack]:
+    """Yield those that know nothing of what they guess, which thresholds are set by."""
+    yield MeanImage()
+    yield OtherImage()
+
+
+def quick() -> Iterator[Attack]:
+    """Yield what takes seconds."""
+    yield MeanFill()
+    yield Interpolation()
+    yield OtherImage()
+    yield Ridge()
+
+
+def slow(spending: Spending) -> Iterator[Attack]:
+    """Yield the networks, each with the same budget."""
+    budget = Budget(spending.steps, spending.batch, spending.rate, spending.every)
+    yield Decoder(budget)
+    yield Inpainting(budget)

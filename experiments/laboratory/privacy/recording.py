@@ -1,0 +1,117 @@
+"""What every cloud held of many pictures: each byte that came to it or left it, by the plans.
+
+Nothing is taken from inside of the model: a cloud's numbers are those of the transfers that the
+plan names, as they were written for the wire and read again.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from experiments.laboratory.attacks.pictures import SIDE_PX, Pictures, Seen, averaged, shown
+from experiments.laboratory.attacks.views import Views
+from experiments.laboratory.examiner import Examiner
+from experiments.laboratory.privacy.showing import Showing
+from experiments.laboratory.subjects import Subject
+from real_runner.inline import Sent
+from sim.policy import Policy
+from workloads.scenes import Look, Picture, Split, scene
+
+Halves = npt.NDArray[np.float16]
+_PROMPT = np.array([[[1.0, 1.0, 1.0], [0.0, 0.0, -1.0]]], np.float32)
+"""What is asked does not matter, and no cloud sees it."""
+
+
+@dataclass(slots=True)
+class _Held:
+    """What one cloud has of the pictures so far."""
+
+    numbers: list[Halves] = field(default_factory=list)
+    canvas: list[npt.NDArray[np.uint8]] = field(default_factory=list)
+    seen: npt.NDArray[np.bool_] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recording:
+    """The truth, at the working size, and what each cloud held, by name.
+
+    Numbers are kept in half the room; `views` has them as attackers take them.
+    """
+
+    pictures: Pictures
+    numbers: dict[str, Halves]
+    canvases: dict[str, npt.NDArray[np.uint8]]
+    seen: dict[str, Seen]
+
+    def views(self, node: str) -> Views:
+        """Return what one cloud held."""
+        canvas = self.canvases[node] / np.float32(255)
+        return Views(self.numbers[node].astype(np.float32), canvas, self.seen[node])
+
+
+class Recorder:
+    """Runs pictures by one policy and keeps what untrusted nodes receive and send."""
+
+    def __init__(
+        self, examiner: Examiner, policy: Policy, untrusted: Iterable[str], showing: Showing
+    ) -> None:
+        self._examiner = examiner
+        self._showing = showing
+        self._policy = policy
+        self._untrusted = frozenset(untrusted)
+
+    def record(
+        self, pictures: Iterator[Picture], count: int, told: Callable[[], None]
+    ) -> Recording:
+        """Return what the clouds held of so many pictures, in the order of the plan's steps."""
+        held: dict[str, _Held] = {}
+        truth = np.empty((count, SIDE_PX, SIDE_PX, 3), np.float32)
+        for place in range(count):
+            picture = next(pictures)
+            truth[place] = averaged([picture])[0]
+            subject = Subject(str(place), picture, _PROMPT, ("point",), None)
+            _, sent = self._examiner.run(self._policy, subject)
+            self._note(sent, held)
+            told()
+        return Recording(
+            truth,
+            {node: np.stack(each.numbers) for node, each in held.items()},
+            {node: np.stack(each.canvas) for node, each in held.items()},
+            {node: shown(_seen(each)) for node, each in held.items()},
+        )
+
+    def _note(self, sent: Sequence[Sent], held: dict[str, _Held]) -> None:
+        for node in sorted(self._untrusted):
+            own = [each for each in sent if node in (each.transfer.source, each.transfer.target)]
+            if not own:
+                continue
+            known = held.setdefault(node, _Held())
+            known.numbers.append(np.concatenate([_numbers(each) for each in own]))
+            received = [each for each in own if each.transfer.target == node]
+            colours, seen = self._showing.square(received)
+            known.canvas.append((averaged([colours])[0] * 255).round().astype(np.uint8))
+            known.seen = seen
+
+
+def drawn_pictures(look: Look, seed: int, split: Split) -> Iterator[Picture]:
+    """Yield the pictures of a split, one after the other, without end."""
+    index = 0
+    while True:
+        yield scene(look, seed, split, index).picture
+        index += 1
+
+
+def _numbers(sent: Sent) -> Halves:
+    """Return what travelled as numbers: bytes, of pixels, from 0 to 1."""
+    flat = sent.array.reshape(-1)
+    if flat.dtype == np.uint8:
+        return (flat / np.float32(255)).astype(np.float16)
+    most = float(np.finfo(np.float16).max)
+    return np.clip(flat, -most, most).astype(np.float16)
+
+
+def _seen(held: _Held) -> npt.NDArray[np.bool_]:
+    assert held.seen is not None  # noqa: S101 - noted with the first picture
+    return held.seen

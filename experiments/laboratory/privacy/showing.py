@@ -1,0 +1,74 @@
+"""The pixels that a cloud is shown: as they came, or as closed form makes them of embeddings."""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from experiments.laboratory.attacks.patches import inverted
+from real_runner.inline import Sent
+from real_runner.shards.pixels import DEVIATION, MEAN, parted, tile_colours
+from workloads.sam.geometry import Window, windows
+from workloads.sam.model import Sam
+from workloads.scenes import Picture
+
+Square = tuple[Picture, npt.NDArray[np.bool_]]
+"""Colours (side, side, 3), and which of them are shown."""
+
+
+class Showing:
+    """Puts in its place what a cloud received of a picture; it knows the weights, as all do."""
+
+    def __init__(self, sam: Sam, weights: Mapping[str, Tensor]) -> None:
+        embedding = "image_encoder.patch_embed.proj"
+        self._sam = sam
+        self._weight = weights[f"{embedding}.weight"].float().numpy().reshape(sam.variant.dim, -1)
+        self._bias = weights[f"{embedding}.bias"].float().numpy()
+        self._positions = weights["image_encoder.pos_embed"].float().numpy()[0]
+
+    def square(self, received: Iterable[Sent]) -> Square:
+        """Return what is shown by pixels and by embeddings of patches (A1)."""
+        side = self._sam.variant.image_px
+        colours, seen = np.zeros((side, side, 3), np.uint8), np.zeros((side, side), bool)
+        for each in received:
+            payload = each.transfer.payload
+            if payload.tensor == "pixels":
+                tiles = self._tiles(each)
+            elif payload.tensor == "tokens" and payload.blocks_done == 0:
+                tiles = self._inverted(each)
+            else:
+                continue
+            for window, tile in tiles:
+                rows = slice(window.top_px, window.top_px + window.height_px)
+                columns = slice(window.left_px, window.left_px + window.width_px)
+                colours[rows, columns], seen[rows, columns] = tile, True
+        return colours, seen
+
+    def _tiles(self, sent: Sent) -> list[tuple[Window, Picture]]:
+        sam, known = self._sam, windows(self._sam.variant)
+        found = parted(sam, sent.array, sent.transfer.payload.shard)
+        return [
+            (known[index], tile_colours(tile, sam.pixel_encoding, known[index]))
+            for index, tile in found.items()
+        ]
+
+    def _inverted(self, sent: Sent) -> list[tuple[Window, Picture]]:
+        found, start, known = [], 0, windows(self._sam.variant)
+        for index in sent.transfer.payload.shard:
+            window = known[index]
+            tokens = sent.array[start : start + window.tokens]
+            start += window.tokens
+            found.append((window, self._colours(tokens, window)))
+        return found
+
+    def _colours(self, tokens: npt.NDArray[np.floating], window: Window) -> Picture:
+        side = self._sam.variant.patch_px
+        top, left = window.row * window.side_tokens, window.column * window.side_tokens
+        shape = (window.height_tokens, window.width_tokens)
+        positions = self._positions[top : top + shape[0], left : left + shape[1]]
+        flat = positions.reshape(window.tokens, -1)
+        patches = inverted(tokens[None], self._weight, self._bias, flat)[0]
+        cells = patches.reshape(*shape, 3, side, side).transpose(0, 3, 1, 4, 2)
+        normal = cells.reshape(shape[0] * side, shape[1] * side, 3)
+        return np.asarray((normal * DEVIATION + MEAN).round().clip(0, 255), np.uint8)

@@ -1,0 +1,174 @@
+"""A measurement of one policy: recorded, then attacked alone, in coalitions, and over frames."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from zlib import crc32
+
+import numpy as np
+import pandas as pd
+
+from experiments.laboratory.attacks.attack import Attack
+from experiments.laboratory.attacks.coalitions import coalitions
+from experiments.laboratory.attacks.exposure import exposure
+from experiments.laboratory.attacks.pictures import Seen
+from experiments.laboratory.attacks.ridge import Ridge
+from experiments.laboratory.attacks.semantic import Classifier, Labels, labels
+from experiments.laboratory.attacks.thresholds import Thresholds
+from experiments.laboratory.attacks.views import Views, united
+from experiments.laboratory.parts import Parts
+from experiments.laboratory.privacy.judging import Splits, judge
+from experiments.laboratory.privacy.portfolio import quick, slow
+from experiments.laboratory.privacy.protocol import Protocol
+from experiments.laboratory.privacy.recording import Recorder, Recording
+from workloads.scenes import Look, Scene, Split, scene
+
+Told = Callable[[], None]
+ALONE, TOGETHER, FRAMES, MEANING, SHOWN = "alone", "together", "frames", "meaning", "shown"
+TABLES = (ALONE, TOGETHER, FRAMES, MEANING, SHOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What a measurement of any policy goes by; ``look`` is that of the model's pictures."""
+
+    protocol: Protocol
+    thresholds: Thresholds
+    look: Look
+
+    def scenes(self, split: Split, count: int) -> Iterator[Scene]:
+        """Yield the scenes of a split."""
+        for index in range(count):
+            yield scene(self.look, self.protocol.seed, split, index)
+
+
+class Sitting:
+    """Measures one policy; tables that ``parts`` has already are not made again."""
+
+    def __init__(self, measure: Measure, recorder: Recorder, parts: Parts, name: str) -> None:
+        self._measure = measure
+        self._recorder = recorder
+        self._parts = parts
+        self._name = name
+        self._told: Told = lambda: None
+
+    def tables(self, told: Told) -> dict[str, pd.DataFrame]:
+        """Return every table; ``told`` is told of each picture that is recorded."""
+        self._told = told
+        makers = {
+            ALONE: self._alone,
+            TOGETHER: self._together,
+            FRAMES: self._frames,
+            MEANING: self._meaning,
+            SHOWN: self._shown,
+        }
+        return {table: self._kept(table, make) for table, make in makers.items()}
+
+    def _kept(self, table: str, make: Callable[[], Iterable[dict[str, object]]]) -> pd.DataFrame:
+        part = f"{self._name} {table}"
+        found = self._parts.get(part)
+        if found is None:
+            found = pd.DataFrame(list(make()))
+            self._parts.keep(part, found)
+        return found
+
+    @cached_property
+    def _recordings(self) -> tuple[Recording, Recording, Recording]:
+        sizes, record = self._measure.protocol.pictures, self._record
+        return (
+            record("attack-train", sizes.attack_train),
+            record("attack-validate", sizes.attack_validate),
+            record("test", sizes.test),
+        )
+
+    def _record(self, split: Split, count: int) -> Recording:
+        pictures = (each.picture for each in self._measure.scenes(split, count))
+        return self._recorder.record(pictures, count, self._told)
+
+    @property
+    def _nodes(self) -> dict[str, Seen]:
+        return self._recordings[0].seen
+
+    def _splits(self, members: Sequence[str]) -> Splits:
+        return Splits(*((_united(each, members), each.pictures) for each in self._recordings))
+
+    def _alone(self) -> Iterator[dict[str, object]]:
+        """Attack each node by itself; the slow attacks only whom the quick ones do best on."""
+        rows = [row for node in self._nodes for row in self._attacked((node,), quick())]
+        yield from rows
+        reached: dict[str, int] = {}
+        for row in rows:
+            node, identified = str(row["who"]), int(str(row["identified"]))
+            reached[node] = max(reached.get(node, 0), identified)
+        best = sorted(reached, key=lambda node: (-reached[node], node))
+        for node in best[: self._measure.protocol.deep]:
+            yield from self._attacked((node,), slow(self._measure.protocol.budget))
+
+    def _together(self) -> Iterator[dict[str, object]]:
+        """Attack coalitions of each size (A7)."""
+        protocol, nodes = self._measure.protocol, self._nodes
+        for k in protocol.coalitions:
+            if not 1 < k <= len(nodes):
+                continue
+            rng = self._rng(f"coalitions of {k}")
+            for members in coalitions(nodes, k, rng, protocol.most_coalitions):
+                yield from self._attacked(members, (Ridge(),))
+
+    def _frames(self) -> Iterator[dict[str, object]]:
+        """Attack a cloud that has had another's share in each frame of a scene at rest (A8)."""
+        names = list(self._nodes)
+        for count in self._measure.protocol.frames:
+            rng = self._rng(f"{count} frames")
+            had = sorted({names[place] for place in rng.integers(len(names), size=count)})
+            for row in self._attacked(had, (Ridge(),)):
+                yield {"frames": count, **row}
+
+    def _meaning(self) -> Iterator[dict[str, object]]:
+        """Tell what pictures are of, without reconstructing them (A9)."""
+        sizes = self._measure.protocol.pictures
+        known = self._labels("attack-train", sizes.attack_train)
+        held = self._labels("attack-validate", sizes.attack_validate)
+        attacked = self._labels("test", sizes.test)
+        for node in self._nodes:
+            views = [_united(each, (node,)).numbers for each in self._recordings]
+            for name, classes in known.items():
+                classifier = Classifier(views[0], classes, (views[1], held[name]))
+                guesses = classifier.judged(views[2], attacked[name])
+                yield {
+                    "who": node,
+                    "attribute": name,
+                    "pictures": guesses.right.trials,
+                    "right": guesses.right.successes,
+                    "majority": guesses.majority.successes,
+                }
+
+    def _labels(self, split: Split, count: int) -> dict[str, Labels]:
+        return labels(list(self._measure.scenes(split, count)))
+
+    def _shown(self) -> Iterator[dict[str, object]]:
+        """Count what each node is shown in the clear."""
+        count = self._measure.protocol.pictures.test
+        owners = [each.owners for each in self._measure.scenes("test", count)]
+        for node, seen in self._nodes.items():
+            yield {"who": node, **asdict(exposure(owners, seen))}
+
+    def _attacked(
+        self, members: Sequence[str], attacks: Iterable[Attack]
+    ) -> Iterator[dict[str, object]]:
+        splits, protocol = self._splits(members), self._measure.protocol
+        seen = float(splits.known[0].seen.mean())
+        for attack in attacks:
+            seed = self._seed(f"{attack.name} on {members}")
+            limits, most = self._measure.thresholds, protocol.candidates
+            found = judge(attack, splits, limits, most, seed)
+            yield {"who": "+".join(members), "k": len(members), "seen": seen, **asdict(found)}
+
+    def _rng(self, purpose: str) -> np.random.Generator:
+        return np.random.default_rng(self._seed(purpose))
+
+    def _seed(self, purpose: str) -> int:
+        return crc32(f"{self._measure.protocol.seed} {self._name} {purpose}".encode())
+
+
+def _united(recording: Recording, members: Sequence[str]) -> Views:
+    return united(recording.views(node) for node in members)

@@ -1,0 +1,65 @@
+"""What a measurement comes to: the best attack on the worst node, and how sure that is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from experiments.laboratory.attacks.statistics import Proportion, proportion
+from experiments.laboratory.privacy.sitting import ALONE, SHOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Worst:
+    """The attack that succeeded most often, on whom, and the bounds of its rate.
+
+    These are of the attack and the node that did best, chosen after the fact: on the safe side.
+    """
+
+    who: str
+    attack: str
+    rate: Proportion
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The figures of one policy.
+
+    ``identified`` is ID-ASR@1, ``passed`` the calibrated rate of success, each of the worst of
+    attack and node; ``pixels`` is the largest fraction of a picture that one node is shown,
+    ``objects_half`` the largest of objects at least half of which it is shown.
+    """
+
+    policy: str
+    identified: Worst
+    passed: Worst
+    pixels: float
+    objects_half: float
+    psnr_db: float
+    ssim: float
+
+
+def verdict(policy: str, tables: Mapping[str, pd.DataFrame]) -> Verdict:
+    """Return what the tables of a policy come to."""
+    alone, shown = tables[ALONE], tables[SHOWN]
+    return Verdict(
+        policy,
+        _worst(alone, "identified"),
+        _worst(alone, "passed"),
+        float(shown["pixels"].max()),
+        float(shown["half"].max()),
+        float(alone["psnr_db"].max()),
+        float(alone["ssim"].max()),
+    )
+
+
+def _worst(table: pd.DataFrame, column: str) -> Worst:
+    row = table.iloc[int((table[column] / table["pictures"]).argmax())]
+    return Worst(
+        str(row["who"]), str(row["attack"]), proportion(int(row[column]), int(row["pictures"]))
+    )
+
+
+def curve(table: pd.DataFrame, by: str) -> dict[int, Worst]:
+    """Return the worst of each size of coalition, or number of frames."""
+    return {int(str(size)): _worst(rows, "identified") for size, rows in table.groupby(by)}
