@@ -47,7 +47,7 @@ class Recording:
 
     def views(self, node: str) -> Views:
         """Return what one cloud held."""
-        canvas = self.canvases[node] / np.float32(255)
+        canvas = np.asarray(self.canvases[node] / 255, np.float32)
         return Views(self.numbers[node].astype(np.float32), canvas, self.seen[node])
 
 
