@@ -11,6 +11,7 @@ from real_runner.deployment import NodeSpec
 from real_runner.executor import Array
 from real_runner.inline import Inline, Sent
 from real_runner.orchestration.pictures import PROMPT, decoding_nodes
+from real_runner.shards.noise import seeded
 from real_runner.shards.pixels import content_px
 from real_runner.shards.sam import SamExecutor, sam_executor
 from sim.errors import PolicyError
@@ -38,7 +39,8 @@ class Examiner:
         idle = {node.name: 0.0 for node in topology.nodes if node.device is not None}
         beliefs = Estimates(topology, scenario.cost, rates)
         self._view = View(0.0, 0.0, beliefs, idle, (0,) * len(rates))
-        self._executor: SamExecutor = sam_executor(self._sam, weights, spec)
+        words = seeded(scenario.seed)  # whoever measures wants the same noise again
+        self._executor: SamExecutor = sam_executor(self._sam, weights, spec, words)
 
     def plan(self, policy: Policy, subject: Subject) -> Plan:
         """Return the plan for a picture."""

@@ -14,18 +14,25 @@ from experiments.laboratory.attacks.pictures import Pictures
 Reals = npt.NDArray[np.floating[Any]]
 
 
-def inverted(
-    tokens: Reals, weight: Reals, bias: Reals, positions: Reals | float = 0.0
-) -> npt.NDArray[np.float64]:
-    """Return the patches, (n, tokens, 3·patch²), that were embedded.
+class Inversion:
+    """W⁺ of one embedding, worked out once.
 
-    ``tokens`` is (n, tokens, dim), ``weight`` (dim, 3·patch²) as a convolution's weights
-    flattened, colours first, ``bias`` (dim), ``positions`` (tokens, dim) or 0 where none were
-    added yet. In the units of the encoder's input: whoever normalised it has to undo that.
+    ``weight`` is (dim, 3·patch²) as a convolution's weights flattened, colours first, ``bias``
+    (dim).
     """
-    inverse = np.linalg.pinv(np.asarray(weight, np.float64))
-    plain = np.asarray(tokens, np.float64) - np.asarray(positions, np.float64) - bias
-    return np.asarray(plain @ inverse.T)
+
+    def __init__(self, weight: Reals, bias: Reals) -> None:
+        self._inverse = np.linalg.pinv(np.asarray(weight, np.float64)).T
+        self._bias = bias
+
+    def patches(self, tokens: Reals, positions: Reals | float = 0.0) -> npt.NDArray[np.float64]:
+        """Return the patches, (n, tokens, 3·patch²), that were embedded.
+
+        ``tokens`` is (n, tokens, dim), ``positions`` (tokens, dim) or 0 where none were added yet.
+        In the units of the encoder's input: whoever normalised it has to undo that.
+        """
+        plain = np.asarray(tokens, np.float64) - np.asarray(positions, np.float64) - self._bias
+        return np.asarray(plain @ self._inverse)
 
 
 def cut(pictures: Reals, patch_px: int) -> Reals:

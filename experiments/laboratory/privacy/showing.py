@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from experiments.laboratory.attacks.patches import inverted
+from experiments.laboratory.attacks.patches import Inversion
 from real_runner.inline import Sent
 from real_runner.shards.pixels import DEVIATION, MEAN, parted, tile_colours
 from workloads.sam.geometry import Window, windows
@@ -23,8 +23,8 @@ class Showing:
     def __init__(self, sam: Sam, weights: Mapping[str, Tensor]) -> None:
         embedding = "image_encoder.patch_embed.proj"
         self._sam = sam
-        self._weight = weights[f"{embedding}.weight"].float().numpy().reshape(sam.variant.dim, -1)
-        self._bias = weights[f"{embedding}.bias"].float().numpy()
+        weight = weights[f"{embedding}.weight"].float().numpy().reshape(sam.variant.dim, -1)
+        self._inversion = Inversion(weight, weights[f"{embedding}.bias"].float().numpy())
         self._positions = weights["image_encoder.pos_embed"].float().numpy()[0]
 
     def square(self, received: Iterable[Sent]) -> Square:
@@ -68,7 +68,7 @@ class Showing:
         shape = (window.height_tokens, window.width_tokens)
         positions = self._positions[top : top + shape[0], left : left + shape[1]]
         flat = positions.reshape(window.tokens, -1)
-        patches = inverted(tokens[None], self._weight, self._bias, flat)[0]
+        patches = self._inversion.patches(tokens[None], flat)[0]
         cells = patches.reshape(*shape, 3, side, side).transpose(0, 3, 1, 4, 2)
         normal = cells.reshape(shape[0] * side, shape[1] * side, 3)
         return np.asarray((normal * DEVIATION + MEAN).round().clip(0, 255), np.uint8)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from experiments.laboratory.attacks.metrics import psnr
-from experiments.laboratory.attacks.patches import cut, inverted, pasted
+from experiments.laboratory.attacks.patches import Inversion, cut, pasted
 
 from .conftest import World
 
@@ -17,7 +17,7 @@ def decibels(world: World, dim: int) -> float:
     bias, positions = (rng.standard_normal(shape).astype(np.float32) for shape in (dim, (4, dim)))
     tokens = cut(truth, 16) @ weight.T + bias + positions
     assert tokens.dtype == np.float32
-    return float(psnr(pasted(inverted(tokens, weight, bias, positions), 16), truth).mean())
+    return float(psnr(pasted(Inversion(weight, bias).patches(tokens, positions), 16), truth).mean())
 
 
 def test_as_many_dimensions_as_a_patch_has_numbers_give_it_back(world: World):
@@ -31,7 +31,7 @@ def test_orthogonal_weights_of_768_dimensions_give_it_back():
     weight = np.linalg.qr(rng.standard_normal((768, 768)))[0].astype(np.float32)
     truth = rng.random((4, 32, 32, 3), dtype=np.float32)
     tokens = cut(truth, 16) @ weight.T
-    found = pasted(inverted(tokens, weight, np.zeros(768, np.float32)), 16)
+    found = pasted(Inversion(weight, np.zeros(768, np.float32)).patches(tokens), 16)
     assert psnr(found, truth).min() > 100
 
 

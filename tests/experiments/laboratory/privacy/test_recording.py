@@ -1,0 +1,79 @@
+"""What clouds are recorded to have held is what the plan sent them, and where it belongs."""
+
+import numpy as np
+import pytest
+
+from experiments.laboratory.attacks.pictures import averaged
+from experiments.laboratory.privacy.recording import drawn_pictures
+from workloads.scenes import Look, scene
+
+PIXELS, TOKENS = 4 * 64 * 64 * 3, 4 * 16 * 192
+"""Of four windows of sixteen, as four clouds have them."""
+
+
+def truth(count=3):
+    return averaged([scene(Look(side_px=256), 0, "test", n).picture for n in range(count)])
+
+
+def test_pixels_are_shown_in_their_places_and_nothing_else_is(record):
+    found = record("sharded/deferred:assignment=round-robin")
+    assert len(found.numbers) == 4
+    np.testing.assert_array_equal(found.pictures, truth())
+    covered = np.zeros((64, 64), int)
+    for node in found.numbers:
+        views = found.views(node)
+        assert views.numbers.shape == (3, PIXELS + TOKENS)
+        apart = np.abs(views.canvas - found.pictures)[:, views.seen]
+        assert apart.max() <= 0.5 / 255 + 1e-6
+        assert not views.canvas[:, views.unseen].any()
+        covered += views.seen
+    assert (covered == 1).all()
+
+
+def test_where_tokens_mix_all_later_ones_are_recorded_too(record):
+    views = record("sharded/exact:assignment=round-robin").views
+    few = record("sharded/prefix:assignment=round-robin").views
+    node = next(iter(record("sharded/prefix:assignment=round-robin", 1).numbers))
+    # Four rounds: after the first, tokens go out and come back three times more.
+    assert views(node).numbers.shape[1] == PIXELS + TOKENS + 3 * 2 * TOKENS
+    assert few(node).numbers.shape[1] == PIXELS + TOKENS
+    np.testing.assert_array_equal(views(node).numbers[:, : PIXELS + TOKENS], few(node).numbers)
+
+
+def test_embeddings_are_turned_back_into_what_closed_form_can_tell(record):
+    found = record("sharded/deferred:assignment=round-robin,upload=embeddings")
+    for node in found.numbers:
+        views = found.views(node)
+        assert views.numbers.shape == (3, 2 * TOKENS)
+        seen = found.pictures[:, views.seen]
+        apart = ((views.canvas[:, views.seen] - seen) ** 2).mean()
+        assert apart < ((seen.mean() - seen) ** 2).mean()  # dim 192 of 768: a part only, but that
+
+
+def test_noise_is_in_what_is_recorded(record):
+    plain = record("sharded/deferred:assignment=round-robin,upload=embeddings")
+    noisy = record("sharded/deferred:assignment=round-robin,upload=embeddings,epsilon=1")
+    node = next(iter(plain.numbers))
+    plain_error, noisy_error = (
+        ((each.views(node).canvas - each.pictures)[:, each.seen[node]] ** 2).mean()
+        for each in (plain, noisy)
+    )
+    assert noisy_error > 2 * plain_error
+
+
+def test_shares_show_nothing_and_are_as_good_as_random(record):
+    found = record("sharded/shares:clouds=2,blocks=0", 2)
+    assert len(found.numbers) == 2
+    for node in found.numbers:
+        views = found.views(node)
+        assert not views.seen.any()
+        bytes_ = views.numbers[:, : 256 * 768 * 8]
+        assert bytes_.mean() == pytest.approx(0.5, abs=0.002)
+        assert abs(np.corrcoef(bytes_)[0, 1]) < 0.01
+
+
+def test_pictures_of_a_split_are_its_scenes():
+    drawn = drawn_pictures(Look(side_px=64), 4, "calibrate")
+    for index in range(2):
+        wanted = scene(Look(side_px=64), 4, "calibrate", index).picture
+        np.testing.assert_array_equal(next(drawn), wanted)

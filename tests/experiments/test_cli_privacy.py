@@ -1,0 +1,84 @@
+"""``tessera privacy`` as a user types it, on few pictures."""
+
+import json
+from importlib.util import find_spec
+
+import pytest
+
+pytest.importorskip("torch", reason="pip install 'tessera[real]'")
+
+from experiments.cli.main import status_of
+from real_runner.shards import weights
+from real_runner.shards.saving import save
+from tests.computing import one_thread
+from workloads.catalogue import model_named
+
+PROTOCOL = """
+threat: as the one that ships
+prior: 0.5
+seed: 1
+pictures: {attack-train: 24, attack-validate: 8, calibrate: 30, test: 16}
+candidates: 12
+coalitions: [1, 2, 4]
+most_coalitions: 2
+frames: [1, 4]
+deep: 1
+budget: {steps: 4, batch: 8, rate: 0.001, every: 2}
+decision: worst node, best attack
+"""
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("privacy")
+    (folder / "few.yaml").write_text(PROTOCOL)
+    variant = model_named("sam-small").variant
+    save(weights.drawn(variant, 0), folder / "w.safetensors")
+    return folder
+
+
+def command(places, *options):
+    protocol, path = str(places / "few.yaml"), str(places / "w.safetensors")
+    return ["privacy", "small-sam", "--protocol", protocol, "--weights", path, *options]
+
+
+def status(words):
+    with one_thread():
+        return status_of(words)
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not find_spec("torchmetrics"), reason="pip install 'tessera[lab]'")
+def test_from_thresholds_to_the_verdict(places, capsys):
+    deferred, exact = (
+        "sharded/deferred:assignment=round-robin",
+        "sharded/exact:assignment=round-robin",
+    )
+    asked = command(places, "--policy", deferred, "--policy", exact, "--out", str(places / "out"))
+    assert status(asked) == 2
+    assert "thresholds.yaml: cannot be read" in capsys.readouterr().err
+    assert not (places / "out").exists()
+
+    assert status(command(places, "--freeze")) == 0
+    assert "A success has an SSIM of" in capsys.readouterr().out
+    assert status(command(places, "--freeze")) == 2
+    assert "is frozen already" in capsys.readouterr().err
+
+    assert status([*asked, "--json"]) == 0
+    found = {each["policy"]: each for each in json.loads(capsys.readouterr().out)}
+    for spec in (deferred, exact):
+        each = found[spec]
+        assert {row["k"] for row in each["together"]} == {2, 4}
+        assert {row["frames"] for row in each["frames"]} == {1, 4}
+        assert {"A2", "A3", "A5", "A0 linear"} <= {row["attack"] for row in each["alone"]}
+        assert len({row["who"] for row in each["shown"]}) == 4
+        assert each["pixels"] == pytest.approx(0.25, abs=0.2)
+        assert {row["attribute"] for row in each["meaning"]} == {"mood", "largest hue", "secret"}
+        everyone = [row for row in each["together"] if row["k"] == 4]
+        assert all(row["identified"] == row["pictures"] for row in everyone)
+
+    files = {path: path.stat().st_mtime_ns for path in (places / "out").iterdir()}
+    assert status(asked) == 0
+    said = capsys.readouterr().out
+    assert "What the worst cloud can do" in said
+    assert files == {path: path.stat().st_mtime_ns for path in (places / "out").iterdir()}
