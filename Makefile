@@ -64,7 +64,7 @@ demo: .venv/.core
 		--out results/demo-$$(date +%Y%m%d-%H%M%S)
 
 test: packages .venv/.all .venv/.compiled
-	$(BIN)/python -m pytest -n 2
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 bench: .venv/.all .venv/.compiled
 	$(BIN)/python -m experiments.bench

@@ -12,6 +12,7 @@ from experiments.campaign import run_campaign
 from experiments.scenarios.loader import load
 from sim.engine.simulator import Simulator
 from sim.policies.registry import POLICIES
+from sim.policies.sharded import Sharded
 
 MARKERS = {"speed-proportional": "o", "contiguous": "s", "checkerboard": "P", "round-robin": "X"}
 
@@ -20,7 +21,8 @@ def main(scenario: str = "jetson-16-clouds", figure: str = "policies.png") -> No
     """Simulate every shipped policy, the sharded ones with several assignments, and plot them."""
     _, axes = plt.subplots(figsize=(9, 5), layout="constrained")
     for number, policy in enumerate(POLICIES):
-        for assignment, marker in MARKERS.items() if "sharded" in policy else [("", "D")]:
+        assigns = issubclass(POLICIES[policy][0], Sharded)
+        for assignment, marker in MARKERS.items() if assigns else [("", "D")]:
             spec = f"{policy}:codec=int8,assignment={assignment}" if assignment else policy
             chosen = load(scenario, ["replications=3", "workload.requests=120"], policy=spec)
             metrics = run_campaign(chosen, Simulator()).metrics
