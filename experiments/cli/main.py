@@ -16,6 +16,7 @@ from experiments.cli.listing import listing
 from experiments.cli.privacy import privacy
 from experiments.cli.run import run
 from experiments.cli.simulate import simulate
+from experiments.cli.tradeoff import tradeoff
 from experiments.cli.train import train
 from experiments.cli.worker import worker
 
@@ -34,6 +35,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "train": train,
     "accuracy": accuracy,
     "privacy": privacy,
+    "tradeoff": tradeoff,
     "certificate": certificate,
     "worker": worker,
     "credentials": credentials,
@@ -48,6 +50,7 @@ _INTERRUPTED = {
     "train": "interrupted; the same command goes on from the last examination that it told of",
     "accuracy": "interrupted; with --out the same command goes on after the splits that are done",
     "privacy": "interrupted; with --out the same command goes on after the tables that are done",
+    "tradeoff": "interrupted; with --out the same command goes on after the tables that are done",
 }
 
 

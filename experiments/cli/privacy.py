@@ -24,10 +24,12 @@ from sim.errors import ScenarioError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from experiments.laboratory.privacy.sitting import Measure
+    from experiments.laboratory.privacy.sitting import Measure, Sitting
     from experiments.laboratory.privacy.verdict import Verdict, Worst
     from workloads.sam.model import Sam
 
+_DRAWN = 6
+"""Pictures in a figure."""
 Tables = dict[str, dict[str, "pd.DataFrame"]]
 
 
@@ -69,41 +71,48 @@ def privacy(  # noqa: PLR0913 - an option each
     chosen = choose(scenario, policy, settings, None)
     with needs("lab", "torch", "PIL", "torchmetrics"):
         from experiments.laboratory.checkpoints import checkpoints  # noqa: PLC0415 - torch
-        from experiments.laboratory.examiner import Examiner, sam_of  # noqa: PLC0415
+        from experiments.laboratory.examiner import sam_of  # noqa: PLC0415
         from experiments.laboratory.parts import Parts  # noqa: PLC0415
         from experiments.laboratory.privacy import protocol as protocols  # noqa: PLC0415
-        from experiments.laboratory.privacy.recording import Recorder  # noqa: PLC0415
-        from experiments.laboratory.privacy.showing import Showing  # noqa: PLC0415
-        from experiments.laboratory.privacy.sitting import Sitting  # noqa: PLC0415
-        from real_runner.shards.weights import read  # noqa: PLC0415
+        from experiments.laboratory.privacy.sitting import opened  # noqa: PLC0415
     world = chosen.scenarios[0]
     sam = sam_of(world.workload.model)
     path = protocol or protocols.SHIPPED
     if freeze:
         _freeze(path, sam)
         return
-    measure = _measure(path, sam)
+    measure = measure_by(path, sam)
     known = checkpoints(sam, weights, tuned or [])
     orders = {
         "scenario": chosen.document.model_dump(mode="json"),
         "protocol": measure.protocol.model_dump(mode="json"),
         "weights": known.digests(),
     }
-    parts, untrusted = Parts(out, orders), [n.name for n in world.topology.nodes if not n.trusted]
-    sizes = measure.protocol.pictures
-    each = sizes.attack_train + sizes.attack_validate + sizes.test
+    parts, numbers = Parts(out, orders), chosen.document.real.default
     found: Tables = {}
-    with progress_bar("recording", each * len(chosen.specs)) as told:
-        for spec, case in zip(chosen.specs, chosen.scenarios, strict=True):
+    recorded = measure.protocol.pictures.recorded
+    with progress_bar("recording", recorded * len(chosen.specs)) as told:
+        for case in chosen.scenarios:
             checkpoint = known.of(getattr(case.policy, "mode", ""))
-            examiner = Examiner(case, checkpoint, chosen.document.real.default)
-            showing = Showing(sam, read(checkpoint))
-            recorder = Recorder(examiner, case.policy, untrusted, showing)
-            found[spec] = Sitting(measure, recorder, parts, spec).tables(told)
+            sitting = opened(case, checkpoint, numbers, measure, parts)
+            tables = found[case.policy_name] = sitting.tables(told)
+            if out is not None:
+                _draw(sitting, tables, out, case.policy_name)
     _tell(found, measure.protocol.candidates, as_json=as_json)
 
 
-def _measure(path: Path, sam: "Sam") -> "Measure":
+def _draw(sitting: "Sitting", tables: "dict[str, pd.DataFrame]", out: Path, policy: str) -> None:
+    """Draw a policy's figure, unless it is there."""
+    from experiments.laboratory.privacy.plates import saved  # noqa: PLC0415 - torch
+    from experiments.laboratory.privacy.sitting import ALONE  # noqa: PLC0415
+
+    path = out / f"{''.join(c if c.isalnum() else '-' for c in policy)}.png"
+    if not path.exists():
+        saved(sitting.plate(tables[ALONE], _DRAWN), path)
+
+
+def measure_by(path: Path, sam: "Sam") -> "Measure":
+    """Return how to measure by a protocol whose thresholds are frozen; see `read_thresholds`."""
     from experiments.laboratory.attacks.thresholds import Thresholds  # noqa: PLC0415 - torch
     from experiments.laboratory.privacy.protocol import (  # noqa: PLC0415
         read_protocol,

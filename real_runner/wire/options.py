@@ -41,6 +41,7 @@ def _common(limits: Limits) -> Options:
         ("grpc.http2.max_frame_size", min(limits.message_bytes, (1 << 24) - 1)),  # chunk and lead
         ("grpc.keepalive_time_ms", keepalive_ms),
         ("grpc.keepalive_timeout_ms", keepalive_ms),
+        ("grpc.http2.ping_timeout_ms", keepalive_ms),  # of pings that measure the way, too
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.enable_http_proxy", 0),

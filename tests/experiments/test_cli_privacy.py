@@ -1,9 +1,11 @@
 """``tessera privacy`` as a user types it, on few pictures."""
 
 import json
+import shutil
 from importlib.util import find_spec
 
 import pytest
+from PIL import Image
 
 pytest.importorskip("torch", reason="pip install 'tessera[real]'")
 
@@ -77,8 +79,40 @@ def test_from_thresholds_to_the_verdict(places, capsys):
         everyone = [row for row in each["together"] if row["k"] == 4]
         assert all(row["identified"] == row["pictures"] for row in everyone)
 
+    figures = sorted(path.name for path in (places / "out").glob("*.png"))
+    assert figures == [
+        f"sharded-{mode}-assignment-round-robin.png" for mode in ("deferred", "exact")
+    ]
+    with Image.open(places / "out" / figures[0]) as figure:
+        assert figure.size == (5 * 198, 6 * 198 + 18)  # five columns, six pictures
+
     files = {path: path.stat().st_mtime_ns for path in (places / "out").iterdir()}
     assert status(asked) == 0
     said = capsys.readouterr().out
     assert "What the worst cloud can do" in said
     assert files == {path: path.stat().st_mtime_ns for path in (places / "out").iterdir()}
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not find_spec("torchmetrics"), reason="pip install 'tessera[lab]'")
+def test_the_table_puts_accuracy_privacy_latency_and_cost_side_by_side(places, capsys, tmp_path):
+    for name in ("few.yaml", "w.safetensors"):
+        shutil.copy(places / name, tmp_path / name)
+    assert status(command(tmp_path, "--freeze")) == 0
+    capsys.readouterr()
+    local, exact = "local", "sharded/exact:assignment=round-robin"
+    asked = ["tradeoff", *command(tmp_path)[1:], "--scenes", "3", "--policy", exact]
+    asked += ["--timing", "small-sam", "--out", str(tmp_path / "out")]
+    assert status([*asked, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    (row,) = found["rows"]
+    assert row["policy"] == exact
+    assert row["kept"]["value"] == pytest.approx(1.0, abs=0.01)
+    assert 0 < row["p50_s"] <= row["p99_s"]
+    assert row["front"] is True
+    assert (found["limits"]["kept"], found["limits"]["attacked"]) == (0.983, 0.007)
+
+    assert status(asked) == 0  # nothing is measured again
+    said = capsys.readouterr().out
+    assert "None meets all three. The smallest gap has sharded/exact" in said
+    assert local not in said

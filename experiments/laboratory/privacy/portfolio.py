@@ -30,3 +30,8 @@ def slow(spending: Spending) -> Iterator[Attack]:
     budget = Budget(spending.steps, spending.batch, spending.rate, spending.every)
     yield Decoder(budget)
     yield Inpainting(budget)
+
+
+def attack_named(name: str, spending: Spending) -> Attack:
+    """Return one of them, not fitted yet."""
+    return next(attack for attack in (*quick(), *slow(spending)) if attack.name == name)

@@ -25,6 +25,11 @@ class Sizes(Strict):
     calibrate: Count
     test: Count
 
+    @property
+    def recorded(self) -> int:
+        """How many are run by each policy."""
+        return self.attack_train + self.attack_validate + self.test
+
 
 class Spending(Strict):
     """What an attacker that is a network may spend; see `attacks.learning.Budget`."""

@@ -14,8 +14,9 @@ from experiments.laboratory.attacks.pictures import SIDE_PX, Pictures, Seen, ave
 from experiments.laboratory.attacks.views import Views
 from experiments.laboratory.examiner import Examiner
 from experiments.laboratory.privacy.showing import Showing
-from experiments.laboratory.subjects import Subject
+from experiments.laboratory.subjects import Masks, Subject
 from real_runner.inline import Sent
+from sim.policies.chain import Local
 from sim.policy import Policy
 from workloads.scenes import Look, Picture, Split, scene
 
@@ -81,6 +82,11 @@ class Recorder:
             {node: np.stack(each.canvas) for node, each in held.items()},
             {node: shown(_seen(each)) for node, each in held.items()},
         )
+
+    def masks(self, subject: Subject) -> tuple[Masks, Masks]:
+        """Return the masks of the unsplit model and of the policy, with the same weights."""
+        unsplit, _ = self._examiner.run(Local(), subject)
+        return unsplit, self._examiner.run(self._policy, subject)[0]
 
     def _note(self, sent: Sequence[Sent], held: dict[str, _Held]) -> None:
         for node in sorted(self._untrusted):

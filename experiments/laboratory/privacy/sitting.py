@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from pathlib import Path
 from zlib import crc32
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from experiments.laboratory.attacks.attack import Attack
 from experiments.laboratory.attacks.coalitions import coalitions
@@ -16,11 +18,18 @@ from experiments.laboratory.attacks.ridge import Ridge
 from experiments.laboratory.attacks.semantic import Classifier, Labels, labels
 from experiments.laboratory.attacks.thresholds import Thresholds
 from experiments.laboratory.attacks.views import Views, united
+from experiments.laboratory.examiner import Examiner, sam_of
 from experiments.laboratory.parts import Parts
 from experiments.laboratory.privacy.judging import Splits, judge
-from experiments.laboratory.privacy.portfolio import quick, slow
+from experiments.laboratory.privacy.plates import colours, masked, plate, shown
+from experiments.laboratory.privacy.portfolio import attack_named, quick, slow
 from experiments.laboratory.privacy.protocol import Protocol
 from experiments.laboratory.privacy.recording import Recorder, Recording
+from experiments.laboratory.privacy.showing import Showing
+from experiments.laboratory.subjects import drawn
+from real_runner.deployment import NodeSpec
+from real_runner.shards.weights import read
+from sim.runner import Scenario
 from workloads.scenes import Look, Scene, Split, scene
 
 Told = Callable[[], None]
@@ -63,6 +72,29 @@ class Sitting:
             SHOWN: self._shown,
         }
         return {table: self._kept(table, make) for table, make in makers.items()}
+
+    def plate(self, alone: pd.DataFrame, count: int) -> Image.Image:
+        """Return the first pictures attacked, as the cloud fares to whom most is given away.
+
+        Beside each: what it is shown, the reconstruction that identified most, and the masks of all
+        objects, asked for by a point each, of the unsplit model and of the split one.
+        """
+        worst = alone.iloc[int((alone["identified"] / alone["pictures"]).argmax())]
+        splits, name = self._splits((str(worst["who"]),)), str(worst["attack"])
+        attack = attack_named(name, self._measure.protocol.budget)
+        attack.fit(*splits.known, splits.validation, self._rng(f"{name} drawn"))
+        views = splits.attacked[0].of(slice(0, count))
+        guessed = colours(attack.reconstruct(views))
+        seed, look = self._measure.protocol.seed, self._measure.look
+        rows = []
+        for place in range(count):
+            subject = drawn(look, seed, "test", place)
+            whole, split = self._recorder.masks(subject)
+            points = [n for n, kind in enumerate(subject.kinds) if kind == "point"]
+            both = [masked(subject.picture, each[points]) for each in (whole, split)]
+            rows.append([subject.picture, shown(views, place), guessed[place], *both])
+        titles = ("picture", f"shown to {worst['who']}", name, "masks, unsplit", "masks, split")
+        return plate(titles, rows)
 
     def _kept(self, table: str, make: Callable[[], Iterable[dict[str, object]]]) -> pd.DataFrame:
         part = f"{self._name} {table}"
@@ -172,3 +204,13 @@ class Sitting:
 
 def _united(recording: Recording, members: Sequence[str]) -> Views:
     return united(recording.views(node) for node in members)
+
+
+def opened(
+    case: Scenario, checkpoint: Path, numbers: NodeSpec, measure: Measure, parts: Parts
+) -> Sitting:
+    """Return the measurement of a scenario's policy, with the weights of a checkpoint."""
+    untrusted = [node.name for node in case.topology.nodes if not node.trusted]
+    showing = Showing(sam_of(case.workload.model), read(checkpoint))
+    recorder = Recorder(Examiner(case, checkpoint, numbers), case.policy, untrusted, showing)
+    return Sitting(measure, recorder, parts, case.policy_name)
