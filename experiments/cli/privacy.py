@@ -18,8 +18,10 @@ from experiments.cli.options import (
     progress_bar,
     show,
 )
+from experiments.cli.texts import texts
 from experiments.extras import needs
 from sim.errors import ScenarioError
+from workloads.llama.model import Llama
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,6 +68,8 @@ def privacy(  # noqa: PLR0913 - an option each
     chance (calibrated), alone, in coalitions, and over frames of a scene at rest; what pictures are
     of; and what is shown in the clear anyway.
 
+    Of a language model in three parts: which tokens and secrets the cloud in the middle recovers.
+
     Example: tessera privacy small-sam-16 --policy sharded/deferred --out results/privacy
     """
     chosen = choose(scenario, policy, settings, None)
@@ -75,9 +79,11 @@ def privacy(  # noqa: PLR0913 - an option each
         from experiments.laboratory.parts import Parts  # noqa: PLC0415
         from experiments.laboratory.privacy import protocol as protocols  # noqa: PLC0415
         from experiments.laboratory.privacy.sitting import opened  # noqa: PLC0415
-    world = chosen.scenarios[0]
+    world, path = chosen.scenarios[0], protocol or protocols.SHIPPED
+    if isinstance(world.workload.model, Llama):
+        texts(chosen, protocols.read_protocol(path), weights, out, as_json=as_json)
+        return
     sam = sam_of(world.workload.model)
-    path = protocol or protocols.SHIPPED
     if freeze:
         _freeze(path, sam)
         return

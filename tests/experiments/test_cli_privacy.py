@@ -25,6 +25,7 @@ coalitions: [1, 2, 4]
 most_coalitions: 2
 frames: [1, 4]
 deep: 1
+texts: {attack-train: 12, attack-validate: 4, test: 4, answer: 3}
 budget: {steps: 4, batch: 8, rate: 0.001, every: 2}
 decision: worst node, best attack
 """
@@ -116,3 +117,18 @@ def test_the_table_puts_accuracy_privacy_latency_and_cost_side_by_side(places, c
     said = capsys.readouterr().out
     assert "None meets all three. The smallest gap has sharded/exact" in said
     assert local not in said
+
+
+@pytest.mark.skipif(not find_spec("torchmetrics"), reason="pip install 'tessera[lab]'")
+def test_of_a_language_model_it_tells_what_of_texts_is_recovered(places, capsys):
+    asked = ["privacy", "small-llama", "--protocol", str(places / "few.yaml")]
+    assert status([*asked, "--policy", "lambda-split:codec=int8", "--json"]) == 0
+    rows = {row["attack"]: row for row in json.loads(capsys.readouterr().out)}
+    assert set(rows) == {"A10 nearest", "A10 trained", "A10 sequential", "A11 lens"}
+    assert rows["A10 sequential"]["exact"] == rows["A10 sequential"]["texts"] == 4
+    assert rows["A10 sequential"]["secrets"] == 1.0
+    assert rows["A11 lens"]["side"] == "output"
+    assert status([*asked, "--policy", "edge-only"]) == 2
+    complaint = capsys.readouterr().err
+    assert "edge-only: no split of a text model; use lambda-split" in complaint
+    assert complaint.count("\n") == 1

@@ -31,6 +31,15 @@ class Sizes(Strict):
         return self.attack_train + self.attack_validate + self.test
 
 
+class Texts(Strict):
+    """Texts of each split, and the tokens of an answer."""
+
+    attack_train: Count = Field(alias="attack-train")
+    attack_validate: Count = Field(alias="attack-validate")
+    test: Count
+    answer: Count
+
+
 class Spending(Strict):
     """What an attacker that is a network may spend; see `attacks.learning.Budget`."""
 
@@ -52,6 +61,7 @@ class Protocol(Strict):
     most_coalitions: Count
     frames: tuple[Count, ...]
     deep: Annotated[int, Field(ge=0)]
+    texts: Texts
     budget: Spending
     decision: str
 

@@ -1,0 +1,66 @@
+"""What ``tessera privacy`` tells of a language model whose middle a cloud runs."""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from experiments.cli.chosen import Chosen
+from experiments.cli.options import progress_bar, show
+
+if TYPE_CHECKING:
+    from experiments.laboratory.privacy.protocol import Protocol
+
+
+def texts(
+    chosen: Chosen, protocol: "Protocol", weights: Path | None, out: Path | None, *, as_json: bool
+) -> None:
+    """Measure the policies chosen and print what came of it."""
+    from experiments.laboratory.parts import Parts  # noqa: PLC0415 - torch
+    from experiments.laboratory.text.sitting import measured  # noqa: PLC0415
+    from real_runner.models import family_of  # noqa: PLC0415
+
+    sizes, model = protocol.texts, chosen.scenarios[0].workload.model
+    deployment = chosen.document.real
+    parts = Parts(out, {
+        "scenario": chosen.document.model_dump(mode="json"),
+        "protocol": protocol.model_dump(mode="json"),
+        "weights": str(weights) if weights else f"drawn, seed {deployment.weights_seed}",
+    })  # fmt: skip
+    total = (sizes.attack_train + sizes.attack_validate + sizes.test) * len(chosen.scenarios)
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as folder, progress_bar("hearing", total) as told:
+        target = Path(folder) / "drawn.safetensors"
+        path = family_of(model).prepare(model, weights, deployment.weights_seed, target)
+        for case in chosen.scenarios:
+            table = parts.get(case.policy_name)
+            if table is None:
+                table = measured(case, weights, path, deployment.default, protocol, told)
+                parts.keep(case.policy_name, table)
+            named = table.assign(policy=case.policy_name)
+            rows += json.loads(named.to_json(orient="records"))  # what is not known is null
+    if as_json:
+        print(json.dumps(rows, indent=1))
+    else:
+        show(_table(f"{chosen.name}: {model.name}", rows, drawn=weights is None))
+
+
+def _table(title: str, rows: list[dict[str, Any]], *, drawn: bool) -> Table:
+    caption = "Recovered by the cloud in the middle: of the input the prompt, of the output what "
+    caption += "was answered; exact: whole texts, with the one-sided upper bound (Clopper and "
+    caption += "Pearson, 95 %); secrets: word for word."
+    if drawn:
+        caption += " Weights are drawn by seed, so the output makes no sense to anybody."
+    table = Table(title=title, caption=caption)
+    for name in ("policy", "attack", "of", "tokens", "exact", "below", "secrets"):
+        table.add_column(name, justify="left" if name in {"policy", "attack", "of"} else "right")
+    for row in rows:
+        secrets = row["secrets"]
+        table.add_row(
+            row["policy"], row["attack"], row["side"], f"{row['tokens']:.1%}",
+            f"{row['exact']} of {row['texts']}", f"{row['below']:.1%}",
+            "-" if secrets is None else f"{secrets:.1%}",
+        )  # fmt: skip
+    return table

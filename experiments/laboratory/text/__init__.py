@@ -1,0 +1,1 @@
+"""What a cloud that runs the middle of a language model learns of texts, and how."""
