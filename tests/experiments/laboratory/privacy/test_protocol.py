@@ -39,3 +39,9 @@ def test_a_protocol_that_is_none_is_told_by_its_key(tmp_path):
     path.write_text(SHIPPED.read_text().replace("candidates: 1000", "candidates: 1"))
     with pytest.raises(DocumentError, match=r"mine\.yaml: candidates"):
         read_protocol(path)
+
+
+def test_the_thresholds_that_ship_are_of_the_protocol_that_ships():
+    frozen = read_thresholds(SHIPPED)
+    assert 0 < frozen.ssim < 1
+    assert 10 < frozen.psnr_db < 40
