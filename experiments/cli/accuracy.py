@@ -19,6 +19,7 @@ from experiments.cli.options import (
 )
 from experiments.extras import needs
 from sim.errors import ScenarioError
+from sim.policies.placement import sam_of
 
 if TYPE_CHECKING:
     from experiments.laboratory.accuracy.sitting import Result
@@ -83,7 +84,6 @@ def accuracy(  # noqa: PLR0913, PLR0917 - an option each
         from experiments.laboratory.accuracy.cells import grid as all_cells  # noqa: PLC0415 - torch
         from experiments.laboratory.accuracy.sitting import Sitting  # noqa: PLC0415
         from experiments.laboratory.checkpoints import checkpoints  # noqa: PLC0415
-        from experiments.laboratory.examiner import sam_of  # noqa: PLC0415
         from experiments.laboratory.parts import Parts  # noqa: PLC0415
     sam = sam_of(world.workload.model)
     specs = all_cells(len(world.topology.clouds)) if grid else chosen.specs

@@ -21,6 +21,7 @@ from experiments.cli.options import (
 from experiments.cli.texts import texts
 from experiments.extras import needs
 from sim.errors import ScenarioError
+from sim.policies.placement import sam_of
 from workloads.llama.model import Llama
 
 if TYPE_CHECKING:
@@ -75,7 +76,6 @@ def privacy(  # noqa: PLR0913 - an option each
     chosen = choose(scenario, policy, settings, None)
     with needs("lab", "torch", "PIL", "torchmetrics"):
         from experiments.laboratory.checkpoints import checkpoints  # noqa: PLC0415 - torch
-        from experiments.laboratory.examiner import sam_of  # noqa: PLC0415
         from experiments.laboratory.parts import Parts  # noqa: PLC0415
         from experiments.laboratory.privacy import protocol as protocols  # noqa: PLC0415
         from experiments.laboratory.privacy.sitting import opened  # noqa: PLC0415

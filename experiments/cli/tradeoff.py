@@ -24,6 +24,7 @@ from experiments.cli.options import (
 from experiments.cli.privacy import measure_by
 from experiments.extras import needs
 from sim.engine.simulator import Simulator
+from sim.policies.placement import sam_of
 
 if TYPE_CHECKING:
     from experiments.laboratory.tradeoff import Limits, Row
@@ -65,7 +66,6 @@ def tradeoff(  # noqa: PLR0913, PLR0917 - an option each
     with needs("lab", "torch", "PIL", "torchmetrics"):
         from experiments.laboratory.accuracy.sitting import Sitting  # noqa: PLC0415 - torch
         from experiments.laboratory.checkpoints import checkpoints  # noqa: PLC0415
-        from experiments.laboratory.examiner import sam_of  # noqa: PLC0415
         from experiments.laboratory.parts import Parts  # noqa: PLC0415
         from experiments.laboratory.privacy import protocol as protocols  # noqa: PLC0415
         from experiments.laboratory.privacy.sitting import opened  # noqa: PLC0415

@@ -16,12 +16,13 @@ from real_runner.shards.pixels import content_px
 from real_runner.shards.sam import SamExecutor, sam_executor
 from sim.errors import PolicyError
 from sim.plan import Plan
+from sim.policies.placement import sam_of
 from sim.policy import UNTOUCHED, Estimates, Policy, View
 from sim.runner import Scenario
 from workloads.images import Image
 from workloads.sam import payloads
 from workloads.sam.model import Sam
-from workloads.stage import Model, Payload, Request
+from workloads.stage import Payload, Request
 
 
 class Examiner:
@@ -72,13 +73,6 @@ class Examiner:
         height, width = subject.picture.shape[:2]
         image = Image(width, height, "raw")
         return replace(self._sam, image=image, prompts=len(subject.prompts))
-
-
-def sam_of(model: Model) -> Sam:
-    """Return a scenario's model as a SAM; `PolicyError` for any other."""
-    if not isinstance(model, Sam):
-        raise PolicyError(f"model {model.name!r} looks at no pictures; name a scenario with a SAM")
-    return model
 
 
 def resized(masks: npt.NDArray[np.bool_], side_px: int) -> Masks:

@@ -7,6 +7,7 @@ from sim.errors import CannotServeError, PolicyError
 from sim.plan import Plan, PlanBuilder
 from sim.policy import Estimates
 from topologies.topology import Node
+from workloads.sam.model import Sam
 from workloads.stage import Model, Payload, Request, Stage
 
 
@@ -87,6 +88,23 @@ def clouds_of(job: Job, world: Estimates) -> tuple[Node, ...]:
     if not up:
         raise CannotServeError("no cloud is up")
     return up
+
+
+def require_clouds(count: int, world: Estimates) -> None:
+    """Raise `PolicyError` where more clouds are wanted than there are, up or down."""
+    there = sum(not cloud.trusted for cloud in world.topology.clouds)
+    if count > there:
+        raise PolicyError(
+            f"clouds: {count} wanted, but topology {world.topology.name!r} has {there}; "
+            "ask for fewer"
+        )
+
+
+def sam_of(model: Model) -> Sam:
+    """Return a model as a SAM; `PolicyError` for any other."""
+    if not isinstance(model, Sam):
+        raise PolicyError(f"model {model.name!r} is no SAM; use one, or another policy")
+    return model
 
 
 def chain_stages(model: Model) -> tuple[Stage, ...]:

@@ -18,7 +18,16 @@ from sim.plan import Plan, PlanBuilder
 from sim.policies.assignment import SchemeName, assign
 from sim.policies.defences import require_limits, require_noise, shown_before, shown_with
 from sim.policies.done import done_at
-from sim.policies.placement import Job, answer_from, clouds_of, edge_of, fetch_to, job_of
+from sim.policies.placement import (
+    Job,
+    answer_from,
+    clouds_of,
+    edge_of,
+    fetch_to,
+    job_of,
+    require_clouds,
+    sam_of,
+)
 from sim.policies.task import NOTHING_SHOWN, Limits, Task
 from sim.policy import UNTOUCHED, Estimates, Progress, View, Way
 from workloads.codec import codec_named
@@ -27,7 +36,7 @@ from workloads.sam.geometry import windows
 from workloads.sam.model import Sam
 from workloads.sam.modes import MODES, rounds
 from workloads.sam.sharding import DEFAULT_POOL, Sharding
-from workloads.stage import Model, Request, Round, Shard
+from workloads.stage import Request, Round, Shard
 
 
 @dataclass(frozen=True)
@@ -109,7 +118,7 @@ def _first_plan(policy: Sharded, job: Job, world: Estimates) -> Plan:
 
 
 def _plan(policy: Sharded, job: Job, world: Estimates, progress: Progress) -> Plan:
-    model = _sam(job.model)
+    model = sam_of(job.model)
     parts = policy.rounds_of(model)
     at_edge = (model.prepare, *parts.before, *(s for r in parts.rounds for s in r.edge))
     edge = edge_of(job, world, at_edge, policy.edge, _traffic(policy, job, parts, world))
@@ -165,7 +174,7 @@ def _traffic(
 ) -> Callable[[str], float]:
     """Return how to predict, for an edge, the seconds that all shards' traffic takes at least."""
     codec = codec_named(policy.codec)
-    whole = _sam(job.model).whole
+    whole = sam_of(job.model).whole
 
     def traffic_s(edge: str) -> float:
         clouds = [cloud.name for cloud in clouds_of(job, world)]
@@ -256,20 +265,7 @@ def _chosen_clouds(
 ) -> tuple[str, ...]:
     """Return the clouds to use; fewer than wanted where some are down."""
     names = [cloud.name for cloud in clouds_of(job, world)]
-    there = sum(not cloud.trusted for cloud in world.topology.clouds)
-    if policy.clouds > there:
-        raise PolicyError(
-            f"clouds: {policy.clouds} wanted, but topology {world.topology.name!r} has "
-            f"{there}; ask for fewer"
-        )
-    wanted = policy.clouds or min(len(names), len(_sam(job.model).shard_fractions))
+    require_clouds(policy.clouds, world)
+    wanted = policy.clouds or min(len(names), len(sam_of(job.model).shard_fractions))
     quickest = sorted(names, key=lambda name: (cost_s(name, (0,)), name))[:wanted]
     return tuple(name for name in names if name in quickest)
-
-
-def _sam(model: Model) -> Sam:
-    if not isinstance(model, Sam):
-        raise PolicyError(
-            f"model {model.name!r} does not fall into windows; use this policy with a SAM"
-        )
-    return model

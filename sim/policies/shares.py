@@ -12,11 +12,20 @@ from typing import ClassVar, Literal
 
 from sim.errors import CannotServeError, PolicyError
 from sim.plan import Compute, Plan, PlanBuilder
-from sim.policies.placement import Job, answer_from, clouds_of, edge_of, fetch_to, job_of
+from sim.policies.placement import (
+    Job,
+    answer_from,
+    clouds_of,
+    edge_of,
+    fetch_to,
+    job_of,
+    require_clouds,
+    sam_of,
+)
 from sim.policy import UNTOUCHED, Estimates, Progress, View
 from workloads.sam.model import Sam
 from workloads.sam.shares import SharedRound, finished_layer, shared_rounds
-from workloads.stage import Model, Request, Stage
+from workloads.stage import Request, Stage
 
 _RAW = "fp16"
 """A codec must be named, though none touches shares."""
@@ -65,7 +74,7 @@ def _first_plan(policy: Shares, job: Job, world: Estimates) -> Plan:
 
 
 def _plan(policy: Shares, job: Job, world: Estimates, progress: Progress) -> Plan:
-    model = _sam(job.model)
+    model = sam_of(job.model)
     rounds = shared_rounds(model, policy.clouds, _blocks(policy, model), progress.plans)
     at_edge = tuple(stage for part in rounds for stage in (part.share, *part.edge))
     edge = edge_of(job, world, (model.prepare, *at_edge), policy.edge)
@@ -107,12 +116,7 @@ def _chosen_clouds(
     policy: Shares, job: Job, world: Estimates, edge: str, rounds: tuple[SharedRound, ...]
 ) -> tuple[str, ...]:
     """Return one cloud per share, the quickest of each provider before any second one."""
-    there = sum(not cloud.trusted for cloud in world.topology.clouds)
-    if policy.clouds > there:
-        raise PolicyError(
-            f"clouds: {policy.clouds} wanted, but topology {world.topology.name!r} has "
-            f"{there}; ask for fewer"
-        )
+    require_clouds(policy.clouds, world)
     up = clouds_of(job, world)
     if len(up) < policy.clouds:
         raise CannotServeError(f"{len(up)} clouds are up, and {policy.clouds} shares need as many")
@@ -149,11 +153,3 @@ def _blocks(policy: Shares, model: Sam) -> int:
             "ask for fewer, or for 'all'"
         )
     return policy.blocks
-
-
-def _sam(model: Model) -> Sam:
-    if not isinstance(model, Sam):
-        raise PolicyError(
-            f"model {model.name!r} has no linear layers that are shared; use this policy with a SAM"
-        )
-    return model

@@ -18,7 +18,7 @@ from experiments.laboratory.attacks.ridge import Ridge
 from experiments.laboratory.attacks.semantic import Classifier, Labels, labels
 from experiments.laboratory.attacks.thresholds import Thresholds
 from experiments.laboratory.attacks.views import Views, united
-from experiments.laboratory.examiner import Examiner, sam_of
+from experiments.laboratory.examiner import Examiner
 from experiments.laboratory.parts import Parts
 from experiments.laboratory.privacy.judging import Splits, judge
 from experiments.laboratory.privacy.plates import colours, masked, plate, shown
@@ -29,6 +29,7 @@ from experiments.laboratory.privacy.showing import Showing
 from experiments.laboratory.subjects import drawn
 from real_runner.deployment import NodeSpec
 from real_runner.shards.weights import read
+from sim.policies.placement import sam_of
 from sim.runner import Scenario
 from workloads.scenes import Look, Scene, Split, scene
 

@@ -5,10 +5,11 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="pip install 'tessera[real]'")
 
-from experiments.laboratory.examiner import resized, sam_of  # noqa: E402
+from experiments.laboratory.examiner import resized  # noqa: E402
 from experiments.scenarios.loader import load  # noqa: E402
 from real_runner.shards.operators import import_segment_anything  # noqa: E402
 from sim.errors import PolicyError  # noqa: E402
+from sim.policies.placement import sam_of  # noqa: E402
 
 
 def test_a_square_of_the_same_size_is_left_as_it_is():
@@ -32,5 +33,5 @@ def test_a_picture_lies_where_the_reference_puts_it(shape):
 
 
 def test_a_model_that_looks_at_no_pictures_is_refused():
-    with pytest.raises(PolicyError, match="looks at no pictures"):
+    with pytest.raises(PolicyError, match="is no SAM"):
         sam_of(load("small-llama").workload.model)

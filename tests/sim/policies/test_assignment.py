@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from itertools import combinations
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -7,23 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.errors import PolicyError
-from sim.policies.assignment import assign
+from sim.policies.assignment import SchemeName, assign
 from sim.policies.task import Task
 from workloads.sam.geometry import Window, adjacent, windows
 from workloads.sam.variants import VARIANTS
 from workloads.stage import Shard
 
 WINDOWS = windows(VARIANTS["vit-b"])
-SCHEMES = [
-    "contiguous",
-    "clustered",
-    "spread",
-    "round-robin",
-    "random",
-    "checkerboard",
-    "speed-proportional",
-    "privacy-constrained",
-]
+SCHEMES = get_args(SchemeName)
 SMALL = windows(VARIANTS["small"])
 
 

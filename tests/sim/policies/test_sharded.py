@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import combinations
+from typing import get_args
 
 import pytest
 
@@ -9,6 +10,7 @@ from sim.cost import Roofline
 from sim.errors import PolicyError
 from sim.exposure import sights, worst_coalition
 from sim.plan import Compute, Plan, Step, Transfer
+from sim.policies.assignment import SchemeName
 from sim.policies.sharded import Sharded
 from sim.policy import UNTOUCHED, Estimates, Progress, View
 from tests.conftest import TwoParts, small_topology
@@ -20,16 +22,7 @@ from workloads.sam.geometry import adjacent, windows
 from workloads.stage import Request
 
 TOPOLOGY = load("jetson-16-clouds")
-SCHEMES = [
-    "contiguous",
-    "clustered",
-    "spread",
-    "round-robin",
-    "random",
-    "checkerboard",
-    "speed-proportional",
-    "privacy-constrained",
-]
+SCHEMES = get_args(SchemeName)
 
 
 CONSTRAINED = "privacy-constrained"
@@ -192,7 +185,7 @@ def test_more_clouds_than_there_are() -> None:
 
 def test_a_model_without_windows() -> None:
     request = Request(0, 0.0, "edge", TwoParts())
-    with pytest.raises(PolicyError, match="model 'two-parts' does not fall into windows"):
+    with pytest.raises(PolicyError, match="model 'two-parts' is no SAM"):
         Sharded("exact").plan(request, UNTOUCHED, view_of(small_topology()))
 
 

@@ -134,5 +134,5 @@ def test_a_mistake_is_told_in_one_line(policy, words) -> None:
 
 def test_a_model_without_these_layers() -> None:
     request = Request(0, 0.0, "edge", TwoParts())
-    with pytest.raises(PolicyError, match="model 'two-parts' has no linear layers"):
+    with pytest.raises(PolicyError, match="model 'two-parts' is no SAM"):
         Shares(2).plan(request, UNTOUCHED, view_of(small_topology()))
