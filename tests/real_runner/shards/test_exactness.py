@@ -1,6 +1,7 @@
 """Sharded and unsplit SAM through the executor, against `segment_anything`'s own unsplit one."""
 
 from copy import copy
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from real_runner.shards.architecture import empty_sam
 from real_runner.shards.inputs import captured
 from real_runner.shards.operators import import_segment_anything
 from real_runner.shards.sam import sam_executor
-from sim.policies.assignment import Task, assign
+from sim.policies.assignment import SchemeName, assign
+from sim.policies.task import Task
 from workloads.images import Image
 from workloads.sam.geometry import windows
 from workloads.sam.model import Sam
@@ -21,7 +23,7 @@ from workloads.sam.variants import VARIANTS
 from workloads.stage import Payload
 
 PROMPT = Payload("prompt")
-SCHEMES = ("contiguous", "round-robin", "random", "checkerboard", "speed-proportional")
+SCHEMES = get_args(SchemeName)
 EXACT = [
     ("exact", {}),
     ("exact", {"upload": "embeddings"}),
