@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from experiments.laboratory.idle import idle_view
 from experiments.laboratory.subjects import Masks, Subject
 from real_runner.deployment import NodeSpec
 from real_runner.executor import Array
@@ -17,7 +18,7 @@ from real_runner.shards.sam import SamExecutor, sam_executor
 from sim.errors import PolicyError
 from sim.plan import Plan
 from sim.policies.placement import sam_of
-from sim.policy import UNTOUCHED, Estimates, Policy, View
+from sim.policy import UNTOUCHED, Policy
 from sim.runner import Scenario
 from workloads.images import Image
 from workloads.sam import payloads
@@ -35,25 +36,14 @@ class Examiner:
     def __init__(self, scenario: Scenario, weights: Path, spec: NodeSpec) -> None:
         self._sam = sam_of(scenario.workload.model)
         self._origin = scenario.origins[0]
-        topology = scenario.topology
-        rates = tuple(channel.rate_bits_per_s for channel in topology.channels)
-        idle = {node.name: 0.0 for node in topology.nodes if node.device is not None}
-        beliefs = Estimates(topology, scenario.cost, rates)
-        self._view = View(0.0, 0.0, beliefs, idle, (0,) * len(rates))
+        self._view = idle_view(scenario)
         words = seeded(scenario.seed)  # whoever measures wants the same noise again
         self._executor: SamExecutor = sam_executor(self._sam, weights, spec, words)
 
-    def plan(self, policy: Policy, subject: Subject) -> Plan:
-        """Return the plan for a picture."""
-        request = Request(0, 0.0, self._origin, self.model(subject))
-        plan = policy.plan(request, UNTOUCHED, self._view)
-        if not plan.completes:
-            raise PolicyError(f"{policy!r}: plans a part of the work only; use one that plans all")
-        return plan
-
     def run(self, policy: Policy, subject: Subject) -> tuple[Masks, list[Sent]]:
         """Return the masks on the model's square, bool (prompts, side, side), and what was sent."""
-        model, plan = self.model(subject), self.plan(policy, subject)
+        model = self._model(subject)
+        plan = self._plan(policy, model)
         file = np.ascontiguousarray(subject.picture).reshape(-1)
         given: list[tuple[str, Payload, Array]] = [(self._origin, model.captured, file)]
         given += [(node, PROMPT, subject.prompts) for node in decoding_nodes(plan)]
@@ -68,7 +58,14 @@ class Examiner:
         assert subject.masks is not None  # noqa: S101 - asked before
         return resized(subject.masks, self._sam.variant.image_px)
 
-    def model(self, subject: Subject) -> Sam:
+    def _plan(self, policy: Policy, model: Sam) -> Plan:
+        request = Request(0, 0.0, self._origin, model)
+        plan = policy.plan(request, UNTOUCHED, self._view)
+        if not plan.completes:
+            raise PolicyError(f"{policy!r}: plans a part of the work only; use one that plans all")
+        return plan
+
+    def _model(self, subject: Subject) -> Sam:
         """Return the model that a picture of this size, with so many prompts, is run by."""
         height, width = subject.picture.shape[:2]
         image = Image(width, height, "raw")

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from experiments.laboratory.idle import idle_view
 from real_runner.deployment import NodeSpec
 from real_runner.inline import Inline, Sent
 from real_runner.shards.llama.executor import LlamaExecutor
 from sim.errors import PolicyError
-from sim.policy import UNTOUCHED, Estimates, Policy, View
+from sim.policy import UNTOUCHED, Policy
 from sim.runner import Scenario
 from workloads.llama.model import Llama, tokens
 from workloads.stage import Request
@@ -44,12 +45,9 @@ class Listener:
         self._model = model
         self._policy = policy
         self._origin = scenario.origins[0]
-        topology = scenario.topology
-        self._untrusted = frozenset(node.name for node in topology.nodes if not node.trusted)
-        rates = tuple(channel.rate_bits_per_s for channel in topology.channels)
-        idle = {node.name: 0.0 for node in topology.nodes if node.device is not None}
-        beliefs = Estimates(topology, scenario.cost, rates)
-        self._view = View(0.0, 0.0, beliefs, idle, (0,) * len(rates))
+        nodes = scenario.topology.nodes
+        self._untrusted = frozenset(node.name for node in nodes if not node.trusted)
+        self._view = idle_view(scenario)
         self._inline = Inline(LlamaExecutor(model, weights, spec))
 
     def hear(self, prompt: tuple[int, ...], answer: int) -> Heard:
