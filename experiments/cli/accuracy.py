@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from experiments.cli.chosen import choose
+from experiments.cli.laboratory import PartsFolder, Scenes, Tuned, WeightsFile
 from experiments.cli.options import (
     AsJson,
     PolicySpecs,
@@ -17,6 +18,7 @@ from experiments.cli.options import (
     progress_bar,
     show,
 )
+from experiments.cli.plain import finite
 from experiments.extras import needs
 from sim.errors import ScenarioError
 from sim.policies.placement import sam_of
@@ -26,21 +28,12 @@ if TYPE_CHECKING:
     from experiments.laboratory.subjects import Subject
     from workloads.sam.model import Sam
 
-Tuned = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--tuned",
-        metavar="MODE=FILE",
-        help="A checkpoint that was fine-tuned for a mode, e.g. deferred=my.safetensors.",
-    ),
-]
-
 
 def accuracy(  # noqa: PLR0913, PLR0917 - an option each
     scenario: ScenarioName = "small-sam-16",
     policy: PolicySpecs = None,
     settings: Settings = None,
-    scenes: Annotated[int, typer.Option(min=2, help="Drawn pictures to examine on.")] = 300,
+    scenes: Scenes = 300,
     prior: Annotated[
         float, typer.Option(min=0, max=1, help="How much one part of a scene tells of others.")
     ] = 0.5,
@@ -53,16 +46,9 @@ def accuracy(  # noqa: PLR0913, PLR0917 - an option each
             metavar="DIR", help="NAME.png for each picture: a number per object, 0 for none."
         ),
     ] = None,
-    weights: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Checkpoint; default: what ships.")
-    ] = None,
+    weights: WeightsFile = None,
     tuned: Tuned = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="Keep every prompt's scores; the same command goes on from there."
-        ),
-    ] = None,
+    out: PartsFolder = None,
     *,
     grid: Annotated[
         bool, typer.Option("--grid", help="Every mode, assignment, number of clouds and codec.")
@@ -92,23 +78,31 @@ def accuracy(  # noqa: PLR0913, PLR0917 - an option each
         "scenario": chosen.document.model_dump(mode="json"),
         "scenes": None if images else scenes,
         "prior": prior,
-        "images": str(images) if images else None,
-        "masks": str(masks) if masks else None,
+        "pictures": _digests(images),
+        "masks": _digests(masks),
         "weights": known.digests(),
     }
-    parts = Parts(out, orders)
-    subjects = _subjects(sam, images, masks, (prior, world.seed, scenes))
-    sitting = Sitting(world, known, chosen.document.real.default, subjects, parts)
-    with progress_bar("examining", len(subjects) * (len(specs) + 1)) as told:
-        sitting.open(told)
-        results = [sitting.examine(spec, told) for spec in specs]
+    with Parts(out, orders) as parts:
+        subjects = _subjects(sam, images, masks, (prior, world.seed, scenes))
+        sitting = Sitting(world, known, chosen.document.real.default, subjects, parts)
+        with progress_bar("examining", len(subjects) * (len(specs) + 1)) as told:
+            sitting.open(told)
+            results = [sitting.examine(spec, told) for spec in specs]
     if as_json:
-        print(json.dumps([asdict(result) for result in results], indent=1))
+        print(json.dumps({"policies": finite([asdict(each) for each in results])}, indent=1))
     else:
         show(_table(f"{chosen.name}: {sam.name}", [each for each in results if not each.refused]))
         for each in results:
             if each.refused:
                 print(f"{each.policy}: {each.refused}")
+
+
+def _digests(folder: Path | None) -> dict[str, str] | None:
+    """Return what tells a folder's pictures from others."""
+    from experiments.laboratory.checkpoints import digest  # noqa: PLC0415 - torch
+    from experiments.laboratory.subjects import pictures_in  # noqa: PLC0415
+
+    return None if folder is None else {path.name: digest(path) for path in pictures_in(folder)}
 
 
 def _subjects(

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from experiments.breakdown import breakdown
 from experiments.campaign import Campaign, run_campaign
-from experiments.cli.notes import notes, number, policy_json
+from experiments.cli.notes import notes, policy_json
 from experiments.cli.options import (
     AsJson,
     ScenarioName,
@@ -19,6 +19,7 @@ from experiments.cli.options import (
     progress_bar,
     show,
 )
+from experiments.cli.plain import number
 from experiments.scenarios.loader import load
 from experiments.statistics.estimates import unbounded
 from experiments.verdict import Answer, Verdict, judge

@@ -15,7 +15,6 @@ from rich.table import Table
 
 from experiments.cli.dilating import DilationOption, settle_dilation
 from experiments.cli.inside import InsideOption, LinksOption, MemoryOption, settle
-from experiments.cli.notes import number
 from experiments.cli.options import (
     AsJson,
     PolicySpecs,
@@ -26,6 +25,7 @@ from experiments.cli.options import (
     progress_bar,
     show,
 )
+from experiments.cli.plain import number
 from experiments.cli.run import CredentialsFolder, Insecure, Inventory
 from experiments.fidelity.errors import Errors, LatencyError, StepError
 from experiments.fidelity.experiment import Experiment, Fidelity, Tested

@@ -7,6 +7,7 @@ from typing import Any
 from rich.table import Table
 
 from experiments.campaign import Campaign
+from experiments.cli.plain import number
 from experiments.comparison import Comparison, Difference
 from experiments.sequential import Target
 from experiments.statistics.estimates import Estimate
@@ -164,8 +165,3 @@ def estimate_json(value: Estimate) -> dict[str, Any]:
         "high": number(value.high),
         "method": value.method or None,
     }
-
-
-def number(value: float) -> float | None:
-    """Return a number for JSON, which knows neither NaN nor infinity."""
-    return value if isfinite(value) else None

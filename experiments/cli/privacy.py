@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from experiments.cli.accuracy import Tuned
 from experiments.cli.chosen import choose
+from experiments.cli.laboratory import PartsFolder, ProtocolFile, Tuned, WeightsFile
 from experiments.cli.options import (
     AsJson,
     PolicySpecs,
@@ -18,6 +18,7 @@ from experiments.cli.options import (
     progress_bar,
     show,
 )
+from experiments.cli.plain import finite
 from experiments.cli.texts import texts
 from experiments.extras import needs
 from sim.errors import ScenarioError
@@ -27,7 +28,7 @@ from workloads.llama.model import Llama
 if TYPE_CHECKING:
     import pandas as pd
 
-    from experiments.laboratory.privacy.sitting import Measure, Sitting
+    from experiments.laboratory.privacy.sitting import Sitting
     from experiments.laboratory.privacy.verdict import Verdict, Worst
     from workloads.sam.model import Sam
 
@@ -40,18 +41,10 @@ def privacy(  # noqa: PLR0913 - an option each
     scenario: ScenarioName = "small-sam-16",
     policy: PolicySpecs = None,
     settings: Settings = None,
-    protocol: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Another protocol than the one that ships."),
-    ] = None,
-    weights: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Checkpoint; default: what ships.")
-    ] = None,
+    protocol: ProtocolFile = None,
+    weights: WeightsFile = None,
     tuned: Tuned = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Keep every figure; the same command goes on from there."),
-    ] = None,
+    out: PartsFolder = None,
     *,
     freeze: Annotated[
         bool,
@@ -78,29 +71,33 @@ def privacy(  # noqa: PLR0913 - an option each
         from experiments.laboratory.checkpoints import checkpoints  # noqa: PLC0415 - torch
         from experiments.laboratory.parts import Parts  # noqa: PLC0415
         from experiments.laboratory.privacy import protocol as protocols  # noqa: PLC0415
-        from experiments.laboratory.privacy.sitting import opened  # noqa: PLC0415
-    world, path = chosen.scenarios[0], protocol or protocols.SHIPPED
-    if isinstance(world.workload.model, Llama):
+        from experiments.laboratory.privacy.sitting import measure_by, opened  # noqa: PLC0415
+    model, path = chosen.scenarios[0].workload.model, protocol or protocols.SHIPPED
+    if isinstance(model, Llama):
+        if freeze or tuned:
+            option = "--freeze" if freeze else "--tuned"
+            raise ScenarioError(f"{option}: is of pictures, and {model.name!r} writes text")
         texts(chosen, protocols.read_protocol(path), weights, out, as_json=as_json)
         return
-    sam = sam_of(world.workload.model)
+    sam = sam_of(model)
     if freeze:
         _freeze(path, sam)
         return
-    measure = measure_by(path, sam)
+    measure = measure_by(path, sam.variant.image_px)
     known = checkpoints(sam, weights, tuned or [])
     orders = {
         "scenario": chosen.document.model_dump(mode="json"),
         "protocol": measure.protocol.model_dump(mode="json"),
         "weights": known.digests(),
     }
-    parts, numbers = Parts(out, orders), chosen.document.real.default
+    numbers, recorded = chosen.document.real.default, measure.protocol.pictures.recorded
     found: Tables = {}
-    recorded = measure.protocol.pictures.recorded
-    with progress_bar("recording", recorded * len(chosen.specs)) as told:
+    with (
+        Parts(out, orders) as parts,
+        progress_bar("recording", recorded * len(chosen.specs)) as told,
+    ):
         for case in chosen.scenarios:
-            checkpoint = known.of(getattr(case.policy, "mode", ""))
-            sitting = opened(case, checkpoint, numbers, measure, parts)
+            sitting = opened(case, known.of(case.policy), numbers, measure, parts)
             tables = found[case.policy_name] = sitting.tables(told)
             if out is not None:
                 _draw(sitting, tables, out, case.policy_name)
@@ -109,27 +106,14 @@ def privacy(  # noqa: PLR0913 - an option each
 
 def _draw(sitting: "Sitting", tables: "dict[str, pd.DataFrame]", out: Path, policy: str) -> None:
     """Draw a policy's figure, unless it is there."""
-    from experiments.laboratory.privacy.plates import saved  # noqa: PLC0415 - torch
+    from experiments.laboratory.keeping import whole  # noqa: PLC0415 - torch
     from experiments.laboratory.privacy.sitting import ALONE  # noqa: PLC0415
 
     path = out / f"{''.join(c if c.isalnum() else '-' for c in policy)}.png"
     if not path.exists():
-        saved(sitting.plate(tables[ALONE], _DRAWN), path)
-
-
-def measure_by(path: Path, sam: "Sam") -> "Measure":
-    """Return how to measure by a protocol whose thresholds are frozen; see `read_thresholds`."""
-    from experiments.laboratory.attacks.thresholds import Thresholds  # noqa: PLC0415 - torch
-    from experiments.laboratory.privacy.protocol import (  # noqa: PLC0415
-        read_protocol,
-        read_thresholds,
-    )
-    from experiments.laboratory.privacy.sitting import Measure  # noqa: PLC0415
-    from workloads.scenes import Look  # noqa: PLC0415
-
-    protocol, frozen = read_protocol(path), read_thresholds(path)
-    look = Look(side_px=sam.variant.image_px, prior=protocol.prior)
-    return Measure(protocol, Thresholds(frozen.ssim, frozen.psnr_db), look)
+        figure = sitting.plate(tables[ALONE], _DRAWN)
+        with whole(path) as part:
+            figure.save(part, "PNG")
 
 
 def _freeze(path: Path, sam: "Sam") -> None:
@@ -142,7 +126,7 @@ def _freeze(path: Path, sam: "Sam") -> None:
 
     beside = path.with_name(THRESHOLDS)
     if beside.exists():
-        raise ScenarioError(f"{beside}: is frozen already; it is changed by nobody")
+        raise ScenarioError(f"{beside}: is frozen already; another protocol is another file")
     protocol = read_protocol(path)
     with progress_bar("drawing", protocol.pictures.calibrate * 2) as told:
         found = calibrated(protocol, sam.variant.image_px, told)
@@ -156,12 +140,8 @@ def _tell(found: Tables, candidates: int, *, as_json: bool) -> None:
 
     verdicts = [verdict(spec, tables) for spec, tables in found.items()]
     if as_json:
-        text = [
-            asdict(each)
-            | {name: table.to_dict(orient="records") for name, table in found[each.policy].items()}
-            for each in verdicts
-        ]
-        print(json.dumps(text, indent=1))
+        policies = [asdict(each) | _records(found[each.policy]) for each in verdicts]
+        print(json.dumps({"policies": finite(policies)}, indent=1))
         return
     show(_verdicts(verdicts, candidates))
     for title, table, by in (
@@ -170,6 +150,10 @@ def _tell(found: Tables, candidates: int, *, as_json: bool) -> None:
     ):
         curves = {spec: curve(tables[table], by) for spec, tables in found.items()}
         show(_curves(title, by, curves))
+
+
+def _records(tables: "dict[str, pd.DataFrame]") -> dict[str, object]:
+    return {name: table.to_dict("records") for name, table in tables.items()}
 
 
 def _verdicts(verdicts: "list[Verdict]", candidates: int) -> Table:

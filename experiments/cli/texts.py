@@ -1,7 +1,6 @@
 """What ``tessera privacy`` tells of a language model whose middle a cloud runs."""
 
 import json
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +8,7 @@ from rich.table import Table
 
 from experiments.cli.chosen import Chosen
 from experiments.cli.options import progress_bar, show
+from experiments.cli.plain import finite
 
 if TYPE_CHECKING:
     from experiments.laboratory.privacy.protocol import Protocol
@@ -20,29 +20,33 @@ def texts(
     """Measure the policies chosen and print what came of it."""
     from experiments.laboratory.parts import Parts  # noqa: PLC0415 - torch
     from experiments.laboratory.text.sitting import measured  # noqa: PLC0415
+    from real_runner.fleet.folder import RunFolder  # noqa: PLC0415
     from real_runner.models import family_of  # noqa: PLC0415
 
     sizes, model = protocol.texts, chosen.scenarios[0].workload.model
     deployment = chosen.document.real
-    parts = Parts(out, {
+    orders = {
         "scenario": chosen.document.model_dump(mode="json"),
         "protocol": protocol.model_dump(mode="json"),
         "weights": str(weights) if weights else f"drawn, seed {deployment.weights_seed}",
-    })  # fmt: skip
+    }
     total = (sizes.attack_train + sizes.attack_validate + sizes.test) * len(chosen.scenarios)
     rows: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory() as folder, progress_bar("hearing", total) as told:
-        target = Path(folder) / "drawn.safetensors"
+    with (
+        RunFolder() as folder,  # which 'tessera clean' knows, whatever becomes of this process
+        Parts(out, orders) as parts,
+        progress_bar("hearing", total) as told,
+    ):
+        target = folder.path / "drawn.safetensors"
         path = family_of(model).prepare(model, weights, deployment.weights_seed, target)
         for case in chosen.scenarios:
             table = parts.get(case.policy_name)
             if table is None:
                 table = measured(case, weights, path, deployment.default, protocol, told)
                 parts.keep(case.policy_name, table)
-            named = table.assign(policy=case.policy_name)
-            rows += json.loads(named.to_json(orient="records"))  # what is not known is null
+            rows += finite(table.assign(policy=case.policy_name).to_dict("records"))
     if as_json:
-        print(json.dumps(rows, indent=1))
+        print(json.dumps({"recovered": rows}, indent=1))
     else:
         show(_table(f"{chosen.name}: {model.name}", rows, drawn=weights is None))
 

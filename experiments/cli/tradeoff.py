@@ -3,27 +3,23 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
-from experiments.campaign import run_campaign
-from experiments.cli.accuracy import Tuned
 from experiments.cli.chosen import choose
+from experiments.cli.laboratory import PartsFolder, ProtocolFile, Scenes, Tuned, WeightsFile
 from experiments.cli.options import (
     AsJson,
     PolicySpecs,
     ScenarioName,
     Settings,
-    percentage,
     progress_bar,
     show,
 )
-from experiments.cli.privacy import measure_by
+from experiments.cli.plain import finite
 from experiments.extras import needs
-from sim.engine.simulator import Simulator
 from sim.policies.placement import sam_of
 
 if TYPE_CHECKING:
@@ -37,81 +33,50 @@ def tradeoff(  # noqa: PLR0913, PLR0917 - an option each
     timing: Annotated[
         str, typer.Option(metavar="SCENARIO", help="Where latency and cost are simulated.")
     ] = "jetson-16-clouds",
-    scenes: Annotated[int, typer.Option(min=2, help="Pictures for accuracy.")] = 300,
-    kept: Annotated[str, typer.Option(help="The least accuracy retained.")] = "98.3%",
-    attacked: Annotated[str, typer.Option(help="The most success of the best attack.")] = "0.7%",
-    protocol: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Another protocol of attacks.")
-    ] = None,
-    weights: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Checkpoint; default: what ships.")
-    ] = None,
+    scenes: Scenes = 300,
+    protocol: ProtocolFile = None,
+    weights: WeightsFile = None,
     tuned: Tuned = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Keep every figure; the same command goes on from there."),
-    ] = None,
+    out: PartsFolder = None,
     *,
     as_json: AsJson = False,
 ) -> None:
     """Put designs side by side: accuracy kept, attack success, exposure, latency, traffic, cost.
 
     Accuracy and attacks are measured on the model of SCENARIO, latency and cost simulated in
-    another, whose deadline counts. What meets every limit is marked, and the Pareto front.
+    another, whose deadline counts. What keeps the limits of the protocol and the deadline is
+    marked, and the Pareto front.
 
     Example: tessera tradeoff --policy sharded/deferred --policy sharded/prefix --out results/all
     """
     chosen = choose(scenario, policy, settings, None)
     timed = choose(timing, chosen.specs, None, None)
     with needs("lab", "torch", "PIL", "torchmetrics"):
-        from experiments.laboratory.accuracy.sitting import Sitting  # noqa: PLC0415 - torch
-        from experiments.laboratory.checkpoints import checkpoints  # noqa: PLC0415
+        from experiments.laboratory.checkpoints import checkpoints  # noqa: PLC0415 - torch
+        from experiments.laboratory.designs import Designs  # noqa: PLC0415
         from experiments.laboratory.parts import Parts  # noqa: PLC0415
-        from experiments.laboratory.privacy import protocol as protocols  # noqa: PLC0415
-        from experiments.laboratory.privacy.sitting import opened  # noqa: PLC0415
-        from experiments.laboratory.privacy.verdict import verdict  # noqa: PLC0415
-        from experiments.laboratory.subjects import drawn  # noqa: PLC0415
-        from experiments.laboratory.tradeoff import Limits, row  # noqa: PLC0415
-    world, numbers = chosen.scenarios[0], chosen.document.real.default
-    sam = sam_of(world.workload.model)
-    measure = measure_by(protocol or protocols.SHIPPED, sam)
+        from experiments.laboratory.privacy.protocol import SHIPPED  # noqa: PLC0415
+        from experiments.laboratory.privacy.sitting import measure_by  # noqa: PLC0415
+        from experiments.laboratory.tradeoff import Limits, Row  # noqa: PLC0415
+    sam, numbers = sam_of(chosen.scenarios[0].workload.model), chosen.document.real.default
+    measure = measure_by(protocol or SHIPPED, sam.variant.image_px)
     known = checkpoints(sam, weights, tuned or [])
-    limits = Limits(
-        percentage(kept, "--kept"),
-        percentage(attacked, "--attacked"),
-        timed.scenarios[0].deadline_s,
-    )
     orders = {
         "scenario": chosen.document.model_dump(mode="json"),
         "protocol": measure.protocol.model_dump(mode="json"),
         "scenes": scenes,
         "weights": known.digests(),
     }
-    parts = Parts(out, orders)
-    subjects = [drawn(measure.look, world.seed, "test", index) for index in range(scenes)]
-    sitting = Sitting(world, known, numbers, subjects, parts)
-    total = scenes * (len(chosen.specs) + 1)
-    total += measure.protocol.pictures.recorded * len(chosen.specs)
-    rows: list[Row] = []
-    refused: dict[str, str] = {}
-    with progress_bar("measuring", total) as told:
-        sitting.open(told)
-        for case, simulated in zip(chosen.scenarios, timed.scenarios, strict=True):
-            found = sitting.examine(case.policy_name, told)
-            if found.refused:
-                refused[case.policy_name] = found.refused
-                continue
-            checkpoint = known.of(getattr(case.policy, "mode", ""))
-            tables = opened(case, checkpoint, numbers, measure, parts).tables(told)
-            judged = verdict(case.policy_name, tables)
-            rows.append(row(found, judged, run_campaign(simulated, Simulator())))
-    _tell(
-        f"{sam.name} in {chosen.name}, timed in {timed.name}",
-        rows,
-        limits,
-        refused,
-        as_json=as_json,
-    )
+    with Parts(out, orders) as parts:
+        designs = Designs(chosen.scenarios, timed.scenarios, known, numbers, measure, scenes, parts)
+        with progress_bar("measuring", designs.total) as told:
+            found = list(designs.rows(told))
+    rows = [each for each in found if isinstance(each, Row)]
+    refused = dict(each for each in found if not isinstance(each, Row))
+    wanted = measure.protocol.limits
+    limits = Limits(wanted.kept, wanted.attacked, timed.scenarios[0].deadline_s)
+    title = f"{sam.name} in {chosen.name}, timed in {timed.name}"
+    _tell(title, rows, limits, refused, as_json=as_json)
 
 
 def _tell(
@@ -125,7 +90,8 @@ def _tell(
             asdict(each) | {"meets": each.meets(limits), "front": is_best}
             for each, is_best in zip(rows, front, strict=True)
         ]
-        print(json.dumps({"limits": asdict(limits), "rows": found, "refused": refused}, indent=1))
+        told = {"limits": asdict(limits), "rows": finite(found), "refused": refused}
+        print(json.dumps(told, indent=1))
         return
     show(_table(title, rows, front, limits))
     for policy, reason in refused.items():

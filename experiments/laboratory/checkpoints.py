@@ -8,6 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from real_runner.errors import RealRunError
+from real_runner.shards.weights import has_tile_encoder
+from sim.errors import PolicyError
+from sim.policies.sharded import Sharded
+from sim.policy import Policy
 from workloads.errors import WorkloadError
 from workloads.sam.model import Sam
 from workloads.sam.modes import MODES
@@ -23,9 +27,19 @@ class Checkpoints:
     usual: Path
     tuned: dict[str, Path]
 
-    def of(self, mode: str) -> Path:
-        """Return the weights to run a mode with."""
-        return self.tuned.get(mode, self.usual)
+    def of(self, policy: Policy) -> Path:
+        """Return the weights to run a policy with.
+
+        Raises `PolicyError` where these have no numbers for what it runs.
+        """
+        mode = policy.mode if isinstance(policy, Sharded) else ""
+        found = self.tuned.get(mode, self.usual)
+        if mode == "image" and not has_tile_encoder(found):
+            raise PolicyError(
+                f"mode image: {found} has no small encoder for tiles, and numbers by chance see "
+                "nothing; name a checkpoint that has one with --tuned image=FILE"
+            )
+        return found
 
     def digests(self) -> dict[str, str]:
         """Return what tells these weights from others; `RealRunError` for no such file."""
@@ -62,4 +76,4 @@ def digest(path: Path) -> str:
         with path.open("rb") as file:
             return file_digest(file, "sha256").hexdigest()[:16]
     except OSError as error:
-        raise RealRunError(f"weights {path}: cannot be read ({error.strerror})") from error
+        raise RealRunError(f"{path}: cannot be read ({error.strerror}); name another") from error

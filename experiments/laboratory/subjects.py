@@ -44,6 +44,17 @@ def drawn(look: Look, seed: int, split: Split, index: int) -> Subject:
     return _with_objects(f"{split}-{index}", found.picture, masks)
 
 
+def pictures_in(folder: Path) -> list[Path]:
+    """Return the pictures of a folder, by name; `WorkloadError` where there is none."""
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    except OSError as error:
+        raise WorkloadError(f"{folder}: cannot be read ({error.strerror}); name another") from error
+    if not paths:
+        raise WorkloadError(f"{folder}: holds no picture ({', '.join(SUFFIXES)}); name another")
+    return paths
+
+
 def photographed(folder: Path, masks: Path | None = None) -> Iterator[Subject]:
     """Yield the pictures of a folder, by name.
 
@@ -51,10 +62,7 @@ def photographed(folder: Path, masks: Path | None = None) -> Iterator[Subject]:
     numbers, 0 where there is nothing, another number for each object. Without it there is a grid of
     points on each. Raises `WorkloadError` for what cannot be read.
     """
-    paths = sorted(path for path in _listed(folder) if path.suffix.lower() in SUFFIXES)
-    if not paths:
-        raise WorkloadError(f"{folder}: holds no picture ({', '.join(SUFFIXES)}); name another")
-    for path in paths:
+    for path in pictures_in(folder):
         picture = np.asarray(_opened(path).convert("RGB"))
         if masks is None:
             yield _with_grid(path.name, picture)
@@ -76,13 +84,6 @@ def _with_grid(name: str, picture: Any) -> Subject:
     prompts = [point_prompt(x * width, y * height) for y in places for x in places]
     kind: Prompting = "point"
     return Subject(name, picture, np.array(prompts, np.float32), (kind,) * len(prompts), None)
-
-
-def _listed(folder: Path) -> list[Path]:
-    try:
-        return list(folder.iterdir())
-    except OSError as error:
-        raise WorkloadError(f"{folder}: cannot be read ({error.strerror}); name another") from error
 
 
 def _opened(path: Path) -> Pictures.Image:

@@ -32,7 +32,7 @@ def examined(capsys, checkpoint, *options):
     command = ["accuracy", "small-sam-16", "--weights", str(checkpoint), *options]
     with one_thread():
         assert status_of([*command, "--json"]) == 0
-    return {each["policy"]: each for each in json.loads(capsys.readouterr().out)}
+    return {each["policy"]: each for each in json.loads(capsys.readouterr().out)["policies"]}
 
 
 def test_exact_modes_keep_everything_and_another_function_does_not(checkpoint, capsys):
@@ -67,6 +67,47 @@ def test_what_is_kept_is_not_examined_again(checkpoint, capsys, tmp_path, monkey
     command = ["accuracy", "small-sam-16", "--weights", str(checkpoint), "--scenes", "4"]
     assert status_of([*command, "--policy", EXACT, "--out", str(tmp_path / "a")]) == 2
     assert "with another scenes" in capsys.readouterr().err
+
+
+def test_who_is_interrupted_goes_on_after_what_is_done(checkpoint, capsys, tmp_path, monkeypatch):
+    from experiments.laboratory.accuracy import sitting
+
+    out = str(tmp_path / "a")
+    command = ["accuracy", "small-sam-16", "--weights", str(checkpoint), *SCENES, "--out", out]
+    command += ["--policy", EXACT, "--policy", CHANGED]
+    usual, asked = sitting.policy_named, []
+
+    def interrupted(spec):
+        asked.append(spec)
+        if spec == CHANGED:
+            raise KeyboardInterrupt
+        return usual(spec)
+
+    with one_thread(), monkeypatch.context() as patch:
+        patch.setattr(sitting, "policy_named", interrupted)
+        assert status_of(command) == 130
+    said = capsys.readouterr().err
+    assert "the same command goes on after the splits that are done" in said
+    assert said.count("\n") == 1
+    assert EXACT in asked
+    monkeypatch.setattr(sitting, "policy_named", lambda spec: asked.append(spec) or usual(spec))
+    asked.clear()
+    with one_thread():
+        assert status_of(command) == 0
+    assert EXACT not in asked
+    assert CHANGED in asked
+
+
+def test_pictures_that_have_changed_are_another_examination(checkpoint, capsys, tmp_path):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    Image.fromarray(np.full((40, 60, 3), 9, np.uint8)).save(pictures / "a.png")
+    options = ("--images", str(pictures), "--policy", EXACT, "--out", str(tmp_path / "a"))
+    examined(capsys, checkpoint, *options)
+    Image.fromarray(np.full((40, 60, 3), 99, np.uint8)).save(pictures / "a.png")
+    command = ["accuracy", "small-sam-16", "--weights", str(checkpoint), *options]
+    assert status_of(command) == 2
+    assert "with another pictures" in capsys.readouterr().err
 
 
 def test_own_pictures_tell_how_far_masks_agree(checkpoint, capsys, tmp_path):

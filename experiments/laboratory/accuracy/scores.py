@@ -1,6 +1,7 @@
 """How good masks are, beside those that are wanted and those of the unsplit model."""
 
 from dataclasses import dataclass
+from math import nan
 from typing import Final
 
 import numpy as np
@@ -26,7 +27,8 @@ def overlap(found: Masks, wanted: Masks) -> Floats:
 class Share:
     """A ratio of two means over the same pictures, with its interval (95 %).
 
-    Pictures are drawn with replacement, each with all prompts on it: those are not independent.
+    Pictures are drawn with replacement, each with all prompts on it: those are not independent. It
+    is no number where the unsplit model finds nothing at all.
     """
 
     value: float
@@ -42,6 +44,8 @@ def retained(scores: pd.Series, unsplit: pd.Series, pictures: pd.Series, seed: i
 
 
 def _ratio(above: Floats, below: Floats, seed: int) -> Share:
+    if not below.any():
+        return Share(nan, nan, nan)
     value = float(above.sum() / below.sum())
     if len(above) < 2 or np.allclose(above, value * below, rtol=1e-12, atol=0):
         return Share(value, value, value)  # nothing varies: whatever is drawn comes to the same

@@ -13,10 +13,8 @@ from experiments.laboratory.examiner import Examiner
 from experiments.laboratory.parts import Parts
 from experiments.laboratory.subjects import Subject
 from real_runner.deployment import NodeSpec
-from real_runner.shards.weights import has_tile_encoder
 from sim.errors import PolicyError
 from sim.policies.registry import policy_named
-from sim.policies.sharded import Sharded
 from sim.runner import Scenario
 
 UNSPLIT = "local"
@@ -88,14 +86,7 @@ class Sitting:
 
     def _examined(self, spec: str, told: Callable[[], None]) -> pd.DataFrame:
         policy = policy_named(spec)
-        mode = policy.mode if isinstance(policy, Sharded) else ""
-        weights = self._weights.of(mode)
-        if mode == "image" and not has_tile_encoder(weights):
-            raise PolicyError(
-                f"mode image: {weights} has no small encoder for tiles, and numbers by chance see "
-                "nothing; name a checkpoint that has one with --tuned image=FILE"
-            )
-        return self._unsplit.compared(self._examiner(weights), policy, told)
+        return self._unsplit.compared(self._examiner(self._weights.of(policy)), policy, told)
 
     def _examiner(self, weights: Path) -> Examiner:
         if weights not in self._examiners:

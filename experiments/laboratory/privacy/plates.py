@@ -1,7 +1,6 @@
 """Figures for the eye: pictures, what a cloud is shown and guesses of them, and their masks."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -11,7 +10,6 @@ from PIL import Image, ImageDraw
 from experiments.laboratory.attacks.pictures import Pictures
 from experiments.laboratory.attacks.views import Views
 from experiments.laboratory.subjects import Masks
-from real_runner.errors import RealRunError
 
 TILE_PX: Final = 192
 _GAP_PX: Final = 6
@@ -50,12 +48,3 @@ def masked(picture: Colours, masks: Masks) -> Colours:
     """Return a picture with all that masks (n, side, side) cover tinted, more where two do."""
     over = np.minimum(masks.sum(axis=0), 2)[..., None] * np.float32(0.35)
     return np.asarray(picture * (1 - over) + _TINT * over, np.uint8)
-
-
-def saved(image: Image.Image, path: Path) -> None:
-    """Write a figure; `RealRunError` where there is no room."""
-    try:
-        image.save(path)
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        raise RealRunError(f"{path}: cannot be written ({error}); make room there") from error

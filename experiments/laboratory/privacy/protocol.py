@@ -8,6 +8,7 @@ import yaml
 from pydantic import Field
 
 from experiments.laboratory.checkpoints import digest
+from experiments.laboratory.keeping import whole
 from topologies.documents import DocumentError, Strict, parse, read_document
 
 SHIPPED: Final = Path(str(resources.files("experiments.laboratory.privacy"))) / "protocol.yaml"
@@ -49,6 +50,16 @@ class Spending(Strict):
     every: Count
 
 
+class Decision(Strict):
+    """When a design is good enough: the least accuracy kept, the most success of an attack.
+
+    Each is judged by the near bound of its interval: accuracy by the lower, attacks by the upper.
+    """
+
+    kept: Annotated[float, Field(gt=0, le=1)]
+    attacked: Annotated[float, Field(gt=0, le=1)]
+
+
 class Protocol(Strict):
     """What is measured, on how many pictures, and what attackers may do; see the file shipped."""
 
@@ -63,7 +74,7 @@ class Protocol(Strict):
     deep: Annotated[int, Field(ge=0)]
     texts: Texts
     budget: Spending
-    decision: str
+    limits: Decision
 
 
 def read_protocol(path: Path = SHIPPED) -> Protocol:
@@ -88,15 +99,19 @@ def read_thresholds(path: Path) -> Frozen:
     frozen = parse(Frozen, read_document(beside), beside.name)
     if frozen.digest != digest(path):
         raise DocumentError(
-            f"{beside}: is of another {path.name} ({frozen.digest}); freeze them anew with "
-            "'tessera privacy --freeze', before any attack"
+            f"{beside}: is of another {path.name} ({frozen.digest}); remove it, and before any "
+            "attack freeze them anew with 'tessera privacy --freeze'"
         )
     return frozen
 
 
 def freeze(path: Path, ssim: float, psnr_db: float) -> Path:
-    """Write the thresholds of a protocol beside it, once; return where."""
+    """Write the thresholds of a protocol beside it; return where.
+
+    Raises `RealRunError` where there is no room.
+    """
     beside = path.with_name(THRESHOLDS)
     found = {"digest": digest(path), "ssim": round(ssim, 6), "psnr_db": round(psnr_db, 6)}
-    beside.write_text(yaml.safe_dump(found, sort_keys=False), encoding="utf-8")
+    with whole(beside) as part:
+        part.write_text(yaml.safe_dump(found, sort_keys=False), encoding="utf-8")
     return beside

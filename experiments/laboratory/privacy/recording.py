@@ -4,21 +4,22 @@ Nothing is taken from inside of the model: a cloud's numbers are those of the tr
 plan names, as they were written for the wire and read again.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from experiments.laboratory.attacks.pictures import SIDE_PX, Pictures, Seen, averaged, shown
+from experiments.laboratory.attacks.pictures import Pictures, Seen, averaged, shown
 from experiments.laboratory.attacks.views import Views
 from experiments.laboratory.examiner import Examiner
 from experiments.laboratory.privacy.showing import Showing
 from experiments.laboratory.subjects import Masks, Subject
 from real_runner.inline import Sent
+from sim.errors import PolicyError
 from sim.policies.chain import Local
 from sim.policy import Policy
-from workloads.scenes import Look, Picture, Split, scene
+from workloads.scenes import Picture
 
 Halves = npt.NDArray[np.float16]
 _PROMPT = np.array([[[1.0, 1.0, 1.0], [0.0, 0.0, -1.0]]], np.float32)
@@ -27,11 +28,11 @@ _PROMPT = np.array([[[1.0, 1.0, 1.0], [0.0, 0.0, -1.0]]], np.float32)
 
 @dataclass(slots=True)
 class _Held:
-    """What one cloud has of the pictures so far."""
+    """What one cloud has of the pictures so far; it is shown the same pixels of each."""
 
+    seen: Seen
     numbers: list[Halves] = field(default_factory=list)
     canvas: list[npt.NDArray[np.uint8]] = field(default_factory=list)
-    seen: npt.NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,24 +64,29 @@ class Recorder:
         self._policy = policy
         self._untrusted = frozenset(untrusted)
 
-    def record(
-        self, pictures: Iterator[Picture], count: int, told: Callable[[], None]
-    ) -> Recording:
-        """Return what the clouds held of so many pictures, in the order of the plan's steps."""
+    def record(self, pictures: Iterable[Picture], told: Callable[[], None]) -> Recording:
+        """Return what the clouds held of pictures, in the order of the plan's steps.
+
+        Raises `PolicyError` where no cloud held anything.
+        """
         held: dict[str, _Held] = {}
-        truth = np.empty((count, SIDE_PX, SIDE_PX, 3), np.float32)
-        for place in range(count):
-            picture = next(pictures)
-            truth[place] = averaged([picture])[0]
+        truth = []
+        for place, picture in enumerate(pictures):
             subject = Subject(str(place), picture, _PROMPT, ("point",), None)
             _, sent = self._examiner.run(self._policy, subject)
             self._note(sent, held)
+            truth.append(averaged([picture])[0])
             told()
+        if not held:
+            raise PolicyError(
+                f"{self._policy!r}: no cloud receives or sends anything, so there is nothing to "
+                "attack; leave it out"
+            )
         return Recording(
-            truth,
+            np.stack(truth),
             {node: np.stack(each.numbers) for node, each in held.items()},
             {node: np.stack(each.canvas) for node, each in held.items()},
-            {node: shown(_seen(each)) for node, each in held.items()},
+            {node: each.seen for node, each in held.items()},
         )
 
     def masks(self, subject: Subject) -> tuple[Masks, Masks]:
@@ -93,20 +99,11 @@ class Recorder:
             own = [each for each in sent if node in (each.transfer.source, each.transfer.target)]
             if not own:
                 continue
-            known = held.setdefault(node, _Held())
-            known.numbers.append(np.concatenate([_numbers(each) for each in own]))
             received = [each for each in own if each.transfer.target == node]
             colours, seen = self._showing.square(received)
+            known = held.setdefault(node, _Held(shown(seen)))
+            known.numbers.append(np.concatenate([_numbers(each) for each in own]))
             known.canvas.append((averaged([colours])[0] * 255).round().astype(np.uint8))
-            known.seen = seen
-
-
-def drawn_pictures(look: Look, seed: int, split: Split) -> Iterator[Picture]:
-    """Yield the pictures of a split, one after the other, without end."""
-    index = 0
-    while True:
-        yield scene(look, seed, split, index).picture
-        index += 1
 
 
 def _numbers(sent: Sent) -> Halves:
@@ -116,8 +113,3 @@ def _numbers(sent: Sent) -> Halves:
         return (flat / np.float32(255)).astype(np.float16)
     most = float(np.finfo(np.float16).max)
     return np.clip(flat, -most, most).astype(np.float16)
-
-
-def _seen(held: _Held) -> npt.NDArray[np.bool_]:
-    assert held.seen is not None  # noqa: S101 - noted with the first picture
-    return held.seen

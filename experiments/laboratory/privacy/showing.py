@@ -8,7 +8,8 @@ from torch import Tensor
 
 from experiments.laboratory.attacks.patches import Inversion
 from real_runner.inline import Sent
-from real_runner.shards.pixels import DEVIATION, MEAN, parted, tile_colours
+from real_runner.shards.pixels import DEVIATION, MEAN, parted, prepared, tile_colours
+from workloads.images import Image
 from workloads.sam.geometry import Window, windows
 from workloads.sam.model import Sam
 from workloads.scenes import Picture
@@ -28,11 +29,13 @@ class Showing:
         self._positions = weights["image_encoder.pos_embed"].float().numpy()[0]
 
     def square(self, received: Iterable[Sent]) -> Square:
-        """Return what is shown by pixels and by embeddings of patches (A1)."""
+        """Return what is shown by a whole picture, by pixels, and by embeddings (A1)."""
         side = self._sam.variant.image_px
         colours, seen = np.zeros((side, side, 3), np.uint8), np.zeros((side, side), bool)
         for each in received:
             payload = each.transfer.payload
+            if payload.tensor == "image":
+                return self._prepared(each)
             if payload.tensor == "pixels":
                 tiles = self._tiles(each)
             elif payload.tensor == "tokens" and payload.blocks_done == 0:
@@ -44,6 +47,12 @@ class Showing:
                 columns = slice(window.left_px, window.left_px + window.width_px)
                 colours[rows, columns], seen[rows, columns] = tile, True
         return colours, seen
+
+    def _prepared(self, sent: Sent) -> Square:
+        """Return the captured picture, raw, on the model's square: nothing of it is hidden."""
+        side = round((len(sent.array) / 3) ** 0.5)
+        square = prepared(sent.array, Image(side, side, "raw"), self._sam.variant.image_px)
+        return square, np.ones(square.shape[:2], bool)
 
     def _tiles(self, sent: Sent) -> list[tuple[Window, Picture]]:
         sam, known = self._sam, windows(self._sam.variant)

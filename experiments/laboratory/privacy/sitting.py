@@ -20,10 +20,10 @@ from experiments.laboratory.attacks.thresholds import Thresholds
 from experiments.laboratory.attacks.views import Views, united
 from experiments.laboratory.examiner import Examiner
 from experiments.laboratory.parts import Parts
-from experiments.laboratory.privacy.judging import Splits, judge
+from experiments.laboratory.privacy.judging import Outcome, Splits, judge
 from experiments.laboratory.privacy.plates import colours, masked, plate, shown
 from experiments.laboratory.privacy.portfolio import attack_named, quick, slow
-from experiments.laboratory.privacy.protocol import Protocol
+from experiments.laboratory.privacy.protocol import Protocol, read_protocol, read_thresholds
 from experiments.laboratory.privacy.recording import Recorder, Recording
 from experiments.laboratory.privacy.showing import Showing
 from experiments.laboratory.subjects import drawn
@@ -34,8 +34,8 @@ from sim.runner import Scenario
 from workloads.scenes import Look, Scene, Split, scene
 
 Told = Callable[[], None]
+Row = dict[str, object]
 ALONE, TOGETHER, FRAMES, MEANING, SHOWN = "alone", "together", "frames", "meaning", "shown"
-TABLES = (ALONE, TOGETHER, FRAMES, MEANING, SHOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,16 @@ class Measure:
         """Yield the scenes of a split."""
         for index in range(count):
             yield scene(self.look, self.protocol.seed, split, index)
+
+
+def measure_by(path: Path, side_px: int) -> Measure:
+    """Return how to measure pictures of a size by the protocol in ``path``.
+
+    Raises `topologies.documents.DocumentError` where it is none, or has no thresholds yet.
+    """
+    protocol, frozen = read_protocol(path), read_thresholds(path)
+    look = Look(side_px=side_px, prior=protocol.prior)
+    return Measure(protocol, Thresholds(frozen.ssim, frozen.psnr_db), look)
 
 
 class Sitting:
@@ -97,7 +107,7 @@ class Sitting:
         titles = ("picture", f"shown to {worst['who']}", name, "masks, unsplit", "masks, split")
         return plate(titles, rows)
 
-    def _kept(self, table: str, make: Callable[[], Iterable[dict[str, object]]]) -> pd.DataFrame:
+    def _kept(self, table: str, make: Callable[[], Iterable[Row]]) -> pd.DataFrame:
         part = f"{self._name} {table}"
         found = self._parts.get(part)
         if found is None:
@@ -116,7 +126,7 @@ class Sitting:
 
     def _record(self, split: Split, count: int) -> Recording:
         pictures = (each.picture for each in self._measure.scenes(split, count))
-        return self._recorder.record(pictures, count, self._told)
+        return self._recorder.record(pictures, self._told)
 
     @property
     def _nodes(self) -> dict[str, Seen]:
@@ -125,19 +135,19 @@ class Sitting:
     def _splits(self, members: Sequence[str]) -> Splits:
         return Splits(*((_united(each, members), each.pictures) for each in self._recordings))
 
-    def _alone(self) -> Iterator[dict[str, object]]:
+    def _alone(self) -> Iterator[Row]:
         """Attack each node by itself; the slow attacks only whom the quick ones do best on."""
-        rows = [row for node in self._nodes for row in self._attacked((node,), quick())]
-        yield from rows
         reached: dict[str, int] = {}
-        for row in rows:
-            node, identified = str(row["who"]), int(str(row["identified"]))
-            reached[node] = max(reached.get(node, 0), identified)
+        for node in self._nodes:
+            outcomes = self._attacked((node,), quick())
+            reached[node] = max(each.identified for each in outcomes)
+            yield from self._rows((node,), outcomes)
         best = sorted(reached, key=lambda node: (-reached[node], node))
         for node in best[: self._measure.protocol.deep]:
-            yield from self._attacked((node,), slow(self._measure.protocol.budget))
+            attacks = slow(self._measure.protocol.budget)
+            yield from self._rows((node,), self._attacked((node,), attacks))
 
-    def _together(self) -> Iterator[dict[str, object]]:
+    def _together(self) -> Iterator[Row]:
         """Attack coalitions of each size (A7)."""
         protocol, nodes = self._measure.protocol, self._nodes
         for k in protocol.coalitions:
@@ -145,18 +155,18 @@ class Sitting:
                 continue
             rng = self._rng(f"coalitions of {k}")
             for members in coalitions(nodes, k, rng, protocol.most_coalitions):
-                yield from self._attacked(members, (Ridge(),))
+                yield from self._rows(members, self._attacked(members, (Ridge(),)))
 
-    def _frames(self) -> Iterator[dict[str, object]]:
+    def _frames(self) -> Iterator[Row]:
         """Attack a cloud that has had another's share in each frame of a scene at rest (A8)."""
         names = list(self._nodes)
         for count in self._measure.protocol.frames:
             rng = self._rng(f"{count} frames")
             had = sorted({names[place] for place in rng.integers(len(names), size=count)})
-            for row in self._attacked(had, (Ridge(),)):
+            for row in self._rows(had, self._attacked(had, (Ridge(),))):
                 yield {"frames": count, **row}
 
-    def _meaning(self) -> Iterator[dict[str, object]]:
+    def _meaning(self) -> Iterator[Row]:
         """Tell what pictures are of, without reconstructing them (A9)."""
         sizes = self._measure.protocol.pictures
         known = self._labels("attack-train", sizes.attack_train)
@@ -178,23 +188,31 @@ class Sitting:
     def _labels(self, split: Split, count: int) -> dict[str, Labels]:
         return labels(list(self._measure.scenes(split, count)))
 
-    def _shown(self) -> Iterator[dict[str, object]]:
+    def _shown(self) -> Iterator[Row]:
         """Count what each node is shown in the clear."""
         count = self._measure.protocol.pictures.test
         owners = [each.owners for each in self._measure.scenes("test", count)]
         for node, seen in self._nodes.items():
             yield {"who": node, **asdict(exposure(owners, seen))}
 
-    def _attacked(
-        self, members: Sequence[str], attacks: Iterable[Attack]
-    ) -> Iterator[dict[str, object]]:
-        splits, protocol = self._splits(members), self._measure.protocol
-        seen = float(splits.known[0].seen.mean())
-        for attack in attacks:
-            seed = self._seed(f"{attack.name} on {members}")
-            limits, most = self._measure.thresholds, protocol.candidates
-            found = judge(attack, splits, limits, most, seed)
-            yield {"who": "+".join(members), "k": len(members), "seen": seen, **asdict(found)}
+    def _attacked(self, members: Sequence[str], attacks: Iterable[Attack]) -> list[Outcome]:
+        splits, measure = self._splits(members), self._measure
+        return [
+            judge(
+                attack,
+                splits,
+                measure.thresholds,
+                measure.protocol.candidates,
+                self._seed(f"{attack.name} on {members}"),
+            )
+            for attack in attacks
+        ]
+
+    def _rows(self, members: Sequence[str], outcomes: Iterable[Outcome]) -> Iterator[Row]:
+        seen = np.logical_or.reduce([self._nodes[node] for node in members]).mean()
+        for outcome in outcomes:
+            who = "+".join(members)
+            yield {"who": who, "k": len(members), "seen": float(seen), **asdict(outcome)}
 
     def _rng(self, purpose: str) -> np.random.Generator:
         return np.random.default_rng(self._seed(purpose))

@@ -62,4 +62,5 @@ def _worst(table: pd.DataFrame, column: str) -> Worst:
 
 def curve(table: pd.DataFrame, by: str) -> dict[int, Worst]:
     """Return the worst of each size of coalition, or number of frames."""
-    return {int(str(size)): _worst(rows, "identified") for size, rows in table.groupby(by)}
+    sizes = sorted(set(table[by].tolist()))
+    return {size: _worst(table[table[by] == size], "identified") for size in sizes}

@@ -1,17 +1,14 @@
 """What a course of training leaves in its folder: where it stands, and how it came there."""
 
 import csv
-import fcntl
 import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 
+from experiments.laboratory.keeping import Held, whole
 from experiments.laboratory.training.orders import Orders
 from real_runner.errors import RealRunError
 
@@ -31,21 +28,11 @@ class Notebook:
         self._state = folder / STATE
         self._curve = folder / CURVE
         self._report = folder / REPORT
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RealRunError(f"{folder}: cannot be made ({error}); give another") from error
-        self._held = os.open(folder, os.O_RDONLY)
-        try:
-            fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self.close()
-            reason = f"{folder}: another course is at work here; give another folder, or wait"
-            raise RealRunError(reason) from error
+        self._held = Held(folder)
 
     def close(self) -> None:
         """Let another course have the folder."""
-        os.close(self._held)
+        self._held.close()
 
     def saved(self, orders: Orders) -> dict[str, Any] | None:
         """Return what was kept of a course with these orders, on the processor; None if nothing.
@@ -69,13 +56,13 @@ class Notebook:
 
     def keep(self, state: dict[str, Any], mark: Any) -> None:
         """Keep where a course stands, and its mark; `RealRunError` where there is no room."""
-        with _whole(self._state) as part:
+        with whole(self._state) as part:
             torch.save(state, part)
         self._note(mark)
 
     def report(self, report: dict[str, Any]) -> None:
         """Keep what has come of a course that is over; `RealRunError` where there is no room."""
-        with _whole(self._report) as part:
+        with whole(self._report) as part:
             part.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
     def _note(self, mark: Any) -> None:
@@ -86,21 +73,5 @@ class Notebook:
                 rows = [row for row in list(csv.reader(file))[1:] if int(row[0]) < mark.step]
         head = [field.name for field in fields(mark)]
         rows.append([str(round(value, 5)) for value in astuple(mark)])
-        with _whole(self._curve) as part, part.open("w", encoding="utf-8", newline="") as file:
+        with whole(self._curve) as part, part.open("w", encoding="utf-8", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows([head, *rows])
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """Lend a path to write to; what is written there takes the place of ``path`` at once.
-
-    Raises `RealRunError` where there is no room.
-    """
-    part = path.with_name(path.name + ".part")
-    try:
-        yield part
-        part.replace(path)
-    except (OSError, RuntimeError) as error:  # torch's own says so of a full disk
-        raise RealRunError(f"{path}: cannot be written ({error}); make room there") from error
-    finally:
-        part.unlink(missing_ok=True)

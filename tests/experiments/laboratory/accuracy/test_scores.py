@@ -46,3 +46,8 @@ def test_prompts_of_one_picture_are_no_samples_of_their_own():
     again = retained(*tenfold, seed=3)
     assert again.value == pytest.approx(once.value)
     assert again.high - again.low == pytest.approx(once.high - once.low, rel=1e-6)
+
+
+def test_of_a_model_that_finds_nothing_no_part_can_be_kept():
+    scores, unsplit, names = table(5, 2, 0.1)
+    assert np.isnan(retained(scores, 0 * unsplit, names, seed=0).value)

@@ -1,13 +1,11 @@
 """A model by chance, four clouds, and a few scenes: enough to see who is told what."""
 
-from dataclasses import replace
-
 import pytest
 
 pytest.importorskip("torch", reason="pip install 'tessera[real]'")
 
 from experiments.laboratory.examiner import Examiner
-from experiments.laboratory.privacy.recording import Recorder, drawn_pictures
+from experiments.laboratory.privacy.recording import Recorder
 from experiments.laboratory.privacy.showing import Showing
 from experiments.scenarios.loader import load
 from real_runner.deployment import NodeSpec
@@ -15,7 +13,7 @@ from real_runner.shards import weights
 from real_runner.shards.saving import save
 from tests.computing import one_thread
 from workloads.catalogue import model_named
-from workloads.scenes import Look
+from workloads.scenes import Look, scene
 
 
 @pytest.fixture(scope="package")
@@ -34,11 +32,10 @@ def record(checkpoint):
         scenario = load("small-sam", policy=policy)
         untrusted = [node.name for node in scenario.topology.nodes if not node.trusted]
         examiner = Examiner(scenario, checkpoint, NodeSpec(dtype="fp32"))
-        model = replace(scenario.workload.model)
-        showing = Showing(model, weights.read(checkpoint))
+        showing = Showing(scenario.workload.model, weights.read(checkpoint))
         recorder = Recorder(examiner, scenario.policy, untrusted, showing)
         with one_thread():
-            pictures = drawn_pictures(Look(side_px=256), 0, "test")
-            return recorder.record(pictures, count, lambda: None)
+            scenes = (scene(Look(side_px=256), 0, "test", index) for index in range(count))
+            return recorder.record((each.picture for each in scenes), lambda: None)
 
     return recorded

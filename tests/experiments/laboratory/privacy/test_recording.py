@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from experiments.laboratory.attacks.pictures import averaged
-from experiments.laboratory.privacy.recording import drawn_pictures
+from sim.errors import PolicyError
 from workloads.scenes import Look, scene
 
 PIXELS, TOKENS = 4 * 64 * 64 * 3, 4 * 16 * 192
@@ -72,8 +72,14 @@ def test_shares_show_nothing_and_are_as_good_as_random(record):
         assert abs(np.corrcoef(bytes_)[0, 1]) < 0.01
 
 
-def test_pictures_of_a_split_are_its_scenes():
-    drawn = drawn_pictures(Look(side_px=64), 4, "calibrate")
-    for index in range(2):
-        wanted = scene(Look(side_px=64), 4, "calibrate", index).picture
-        np.testing.assert_array_equal(next(drawn), wanted)
+def test_a_cloud_that_is_sent_the_whole_picture_is_shown_all_of_it(record):
+    found = record("offload")
+    (node,) = found.numbers
+    views = found.views(node)
+    assert views.seen.all()
+    assert np.abs(views.canvas - found.pictures).max() <= 0.5 / 255 + 1e-6
+
+
+def test_where_no_cloud_has_anything_there_is_nothing_to_attack(record):
+    with pytest.raises(PolicyError, match="no cloud receives or sends anything"):
+        record("local")

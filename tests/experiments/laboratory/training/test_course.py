@@ -79,7 +79,7 @@ def test_a_course_over_and_done_has_nothing_left_to_do(tmp_path):
 
 def test_two_courses_in_one_folder_do_not_meet(tmp_path):
     _, first = begun(tmp_path)
-    with pytest.raises(RealRunError, match="another course is at work here; give another folder"):
+    with pytest.raises(RealRunError, match="another process is at work here; give another folder"):
         begun(tmp_path)
     first.close()
     begun(tmp_path)
