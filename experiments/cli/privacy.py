@@ -21,7 +21,7 @@ from experiments.cli.options import (
 from experiments.cli.plain import finite
 from experiments.cli.texts import texts
 from experiments.extras import needs
-from sim.errors import ScenarioError
+from sim.errors import PolicyError, ScenarioError
 from sim.policies.placement import sam_of
 from workloads.llama.model import Llama
 
@@ -92,16 +92,23 @@ def privacy(  # noqa: PLR0913 - an option each
     }
     numbers, recorded = chosen.document.real.default, measure.protocol.pictures.recorded
     found: Tables = {}
+    refused: dict[str, str] = {}
     with (
         Parts(out, orders) as parts,
         progress_bar("recording", recorded * len(chosen.specs)) as told,
     ):
         for case in chosen.scenarios:
-            sitting = opened(case, known.of(case.policy), numbers, measure, parts)
-            tables = found[case.policy_name] = sitting.tables(told)
+            try:
+                sitting = opened(case, known.of(case.policy), numbers, measure, parts)
+                tables = found[case.policy_name] = sitting.tables(told)
+            except PolicyError as error:  # of one; the others go on
+                refused[case.policy_name] = str(error)
+                continue
             if out is not None:
                 _draw(sitting, tables, out, case.policy_name)
-    _tell(found, measure.protocol.candidates, as_json=as_json)
+    if not found:
+        raise PolicyError("; ".join(refused.values()))
+    _tell(found, refused, measure.protocol.candidates, as_json=as_json)
 
 
 def _draw(sitting: "Sitting", tables: "dict[str, pd.DataFrame]", out: Path, policy: str) -> None:
@@ -134,14 +141,14 @@ def _freeze(path: Path, sam: "Sam") -> None:
     print(f"A success has an SSIM of {found.ssim:.3f} and {found.psnr_db:.1f} dB: {beside}")
 
 
-def _tell(found: Tables, candidates: int, *, as_json: bool) -> None:
+def _tell(found: Tables, refused: dict[str, str], candidates: int, *, as_json: bool) -> None:
     from experiments.laboratory.privacy.sitting import FRAMES, TOGETHER  # noqa: PLC0415 - torch
     from experiments.laboratory.privacy.verdict import curve, verdict  # noqa: PLC0415
 
     verdicts = [verdict(spec, tables) for spec, tables in found.items()]
     if as_json:
         policies = [asdict(each) | _records(found[each.policy]) for each in verdicts]
-        print(json.dumps({"policies": finite(policies)}, indent=1))
+        print(json.dumps({"policies": finite(policies), "refused": refused}, indent=1))
         return
     show(_verdicts(verdicts, candidates))
     for title, table, by in (
@@ -150,6 +157,8 @@ def _tell(found: Tables, candidates: int, *, as_json: bool) -> None:
     ):
         curves = {spec: curve(tables[table], by) for spec, tables in found.items()}
         show(_curves(title, by, curves))
+    for policy, reason in refused.items():
+        print(f"{policy}: {reason}")
 
 
 def _records(tables: "dict[str, pd.DataFrame]") -> dict[str, object]:

@@ -12,6 +12,7 @@ from experiments.laboratory.subjects import drawn
 from experiments.laboratory.tradeoff import Row, row
 from real_runner.deployment import NodeSpec
 from sim.engine.simulator import Simulator
+from sim.errors import PolicyError
 from sim.runner import Scenario
 
 
@@ -59,6 +60,11 @@ class Designs:
                 yield case.policy_name, found.refused
                 continue
             checkpoint = self._weights.of(case.policy)
-            attacked = opened(case, checkpoint, self._spec, self._measure, self._parts).tables(told)
+            attacking = opened(case, checkpoint, self._spec, self._measure, self._parts)
+            try:
+                attacked = attacking.tables(told)
+            except PolicyError as error:
+                yield case.policy_name, str(error)
+                continue
             timing = run_campaign(simulated, Simulator())
             yield row(found, verdict(case.policy_name, attacked), timing)

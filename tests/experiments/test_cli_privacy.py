@@ -67,7 +67,9 @@ def test_from_thresholds_to_the_verdict(places, capsys):
     assert status(command(places, "--freeze")) == 2
     assert "is frozen already" in capsys.readouterr().err
 
-    assert status([*asked, "--json"]) == 0
+    assert status(command(places, "--policy", "local")) == 2
+    assert "nothing to attack; leave it out" in capsys.readouterr().err
+    assert status([*asked, "--policy", "local", "--json"]) == 0
     found = {each["policy"]: each for each in json.loads(capsys.readouterr().out)["policies"]}
     for spec in (deferred, exact):
         each = found[spec]
@@ -103,7 +105,7 @@ def test_the_table_puts_accuracy_privacy_latency_and_cost_side_by_side(places, c
     capsys.readouterr()
     local, exact = "local", "sharded/exact:assignment=round-robin"
     asked = ["tradeoff", *command(tmp_path)[1:], "--scenes", "3", "--policy", exact]
-    asked += ["--timing", "small-sam", "--out", str(tmp_path / "out")]
+    asked += ["--policy", local, "--timing", "small-sam", "--out", str(tmp_path / "out")]
     assert status([*asked, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     (row,) = found["rows"]
@@ -117,7 +119,7 @@ def test_the_table_puts_accuracy_privacy_latency_and_cost_side_by_side(places, c
     assert status(asked) == 0  # nothing is measured again
     said = capsys.readouterr().out
     assert "None meets all three. The smallest gap has sharded/exact" in said
-    assert local not in said
+    assert "local: no cloud receives or sends anything" in said
 
 
 @pytest.mark.skipif(not find_spec("torchmetrics"), reason="pip install 'tessera[lab]'")

@@ -79,8 +79,7 @@ class Recorder:
             told()
         if not held:
             raise PolicyError(
-                f"{self._policy!r}: no cloud receives or sends anything, so there is nothing to "
-                "attack; leave it out"
+                "no cloud receives or sends anything, so there is nothing to attack; leave it out"
             )
         return Recording(
             np.stack(truth),
