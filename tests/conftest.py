@@ -1,5 +1,6 @@
 """A small world with round numbers, shared by the tests."""
 
+import signal
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -147,7 +148,11 @@ def shared_out(config: pytest.Config) -> bool:
 
 
 def pytest_configure() -> None:
-    """Refuse to test compiled modules that are older than their source."""
+    """Undo what a shell's ``&`` did, and refuse to test compiled modules older than their source.
+
+    Such a shell has interrupts ignored, and every process that a test begins would inherit that.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for compiled in (Path(__file__).parents[1] / "sim").rglob("*.so"):
         source = compiled.with_name(compiled.name.split(".")[0] + ".py")
         if source.stat().st_mtime > compiled.stat().st_mtime:

@@ -309,14 +309,10 @@ def test_the_console_script_runs_the_same_program() -> None:
 def test_an_interrupted_run_says_so_and_leaves_nothing(
     tmp_path: Path, ending: signal.Signals
 ) -> None:
-    handled = (  # the parent of this process may have had interrupts ignored, which is inherited
-        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-        "from experiments.cli import main; main()"
-    )
     out = tmp_path / "deep" / "results"
     endless = ("--set", "replications=1000000", "--out", str(out))
     process = subprocess.Popen(
-        [sys.executable, "-c", handled, "simulate", SHIPPED, *endless],
+        [*PROGRAM, "simulate", SHIPPED, *endless],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -54,24 +55,28 @@ def test_a_course_ends_with_weights_and_what_made_them(tmp_path, capsys, monkeyp
     assert "is a course with other orders" in capsys.readouterr().err
 
 
+@contextmanager
 def endless(folder):
-    """Return a command that trains for longer than any test lasts."""
+    """Begin to train for longer than any test lasts; give the process, which is gone afterwards."""
     program = str(Path(sys.executable).parent / "tessera")
     command = [program, "train", "--out", str(folder / "small")]
     command += ["--steps", "1000", "--batch", "1", "--every", "1", "--device", "cpu"]
     command += ["--examined", "2"]
-    return command
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        try:
+            assert process.stdout.readline().startswith("step 1: loss")
+            yield process
+        finally:
+            process.kill()
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_who_is_interrupted_reads_one_line_and_leaves_nothing_behind(tmp_path, number):
     """As a terminal does it: the signal reaches every process of the group."""
-    command = endless(tmp_path)
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    ) as process:
-        assert process.stdout.readline().startswith("step 1: loss")
+    with endless(tmp_path) as process:
         below = psutil.Process(process.pid).children(recursive=True)
         assert below
         os.killpg(process.pid, number)
@@ -88,9 +93,7 @@ def test_who_is_interrupted_reads_one_line_and_leaves_nothing_behind(tmp_path, n
 @pytest.mark.long
 def test_a_course_that_is_killed_takes_its_other_process_with_it(tmp_path):
     """So the folder is free again at once."""
-    command = endless(tmp_path)
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout.readline().startswith("step 1: loss")
+    with endless(tmp_path) as process:
         below = psutil.Process(process.pid).children(recursive=True)
         assert below
         process.kill()
