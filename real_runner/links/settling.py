@@ -18,6 +18,8 @@ BUFFER_BYTES: Final = 64 << 20
 
 SETTINGS: Final[Mapping[str, str]] = {
     "ipv4/tcp_no_metrics_save": "1",  # else connections know what earlier ones met
+    "ipv4/tcp_syn_retries": "20",  # tries: else who connects gives up after 131 s,
+    "ipv4/tcp_synack_retries": "20",  # and who is connected to after 63 s, less than a round trip
     "ipv4/tcp_rmem": f"4096 {BUFFER_BYTES // 2} {BUFFER_BYTES}",  # else it grows by round trips
     "ipv4/tcp_wmem": f"4096 65536 {BUFFER_BYTES}",
 }

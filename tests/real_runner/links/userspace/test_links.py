@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from scipy.stats import binom
 
+from real_runner.links.network import PATIENCE_OF_TCP_S
 from real_runner.links.probing import arrivals, datagrams, message_times_s, stream
 from tests.real_runner.links.conftest import Emulated, Ends, world
 from topologies.mahimahi import read_mahimahi, write_mahimahi
@@ -55,6 +56,20 @@ def test_a_small_message_takes_its_time_on_a_slow_link(emulated: Emulated[Any]) 
     expected_s = 0.005 + 8 * (8192 + 6 * 66) / 1e6
     for took_s in emulated(world(link), look):
         assert took_s == pytest.approx(expected_s, rel=0.05)
+
+
+def test_who_is_connected_to_waits_for_as_long_as_a_round_trip_may_take(
+    emulated: Emulated[Any],
+) -> None:
+    """Its answer is sent again after 1 s, 2 s, 4 s and so on; then the handshake is forgotten."""
+
+    async def look(ends: Ends) -> list[int]:
+        names = ("tcp_syn_retries", "tcp_synack_retries")
+        return [int(await ends.say("b", "cat", f"/proc/sys/net/ipv4/{each}")) for each in names]
+
+    link = Link("a", "b", 100e6, 0.005, transport="tcp")
+    for tries in emulated(world(link), look):
+        assert sum(2**number for number in range(tries + 1)) > 2 * PATIENCE_OF_TCP_S
 
 
 def test_loss_is_as_likely_as_the_link_says_and_hits_the_same_packets(
