@@ -58,12 +58,14 @@ def _table(title: str, rows: list[dict[str, Any]], *, drawn: bool) -> Table:
     if drawn:
         caption += " Weights are drawn by seed, so the output makes no sense to anybody."
     table = Table(title=title, caption=caption)
-    for name in ("policy", "attack", "of", "tokens", "exact", "below", "secrets"):
+    for name in ("policy", "attack", "of", "tokens", "ROUGE-L", "exact", "below",
+                 "secrets"):  # fmt: skip
         table.add_column(name, justify="left" if name in {"policy", "attack", "of"} else "right")
     for row in rows:
         secrets = row["secrets"]
         table.add_row(
             row["policy"], row["attack"], row["side"], f"{row['tokens']:.1%}",
+            f"{row['rouge_l']:.3f}",
             f"{row['exact']} of {row['texts']}", f"{row['below']:.1%}",
             "-" if secrets is None else f"{secrets:.1%}",
         )  # fmt: skip

@@ -129,7 +129,7 @@ def test_of_a_language_model_it_tells_what_of_texts_is_recovered(places, capsys)
     rows = {row["attack"]: row for row in json.loads(capsys.readouterr().out)["recovered"]}
     assert set(rows) == {"A10 nearest", "A10 trained", "A10 sequential", "A11 lens"}
     assert rows["A10 sequential"]["exact"] == rows["A10 sequential"]["texts"] == 4
-    assert rows["A10 sequential"]["secrets"] == 1.0
+    assert rows["A10 sequential"]["secrets"] == rows["A10 sequential"]["rouge_l"] == 1.0
     assert rows["A11 lens"]["side"] == "output"
     for option in (["--freeze"], ["--tuned", "deferred=x"]):
         assert status([*asked, *option]) == 2

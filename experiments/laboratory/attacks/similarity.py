@@ -7,8 +7,7 @@ import numpy as np
 from experiments.laboratory.attacks.learning import planes
 from experiments.laboratory.attacks.metrics import CHUNK, Scores
 from experiments.laboratory.attacks.pictures import Pictures, Seen
-from real_runner.errors import RealRunError
-from real_runner.shards.operators import declare_missing
+from experiments.laboratory.packages import metric
 
 SIGMA_PX: Final = 1.5
 """torchmetrics makes the window 2·⌊3.5·σ + 0.5⌋ + 1 = 11 pixels wide of it."""
@@ -33,17 +32,8 @@ def ssim(reconstructed: Pictures, truth: Pictures, where: Seen | None = None) ->
 
 def _map(reconstructed: Pictures, truth: Pictures) -> Scores:
     """Return the SSIM around each pixel, (n, side, side, 3)."""
-    declare_missing()  # of torchvision, which torchmetrics imports
-    try:
-        from torchmetrics.functional.image import (  # noqa: PLC0415 - slow to import
-            structural_similarity_index_measure,
-        )
-    except ImportError as error:
-        raise RealRunError(
-            f"package {error.name or 'torchmetrics'!r} is not installed; pip install 'tessera[lab]'"
-        ) from error
     # In single precision: in double, torch has no quick convolution of channels apart (48 times).
-    _, over = structural_similarity_index_measure(
+    _, over = metric("image", "structural_similarity_index_measure")(
         *map(planes, (reconstructed, truth)),
         sigma=SIGMA_PX,
         reduction="none",

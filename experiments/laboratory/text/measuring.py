@@ -9,6 +9,7 @@ from experiments.laboratory.attacks.statistics import Proportion, proportion
 from experiments.laboratory.text.attacks import Guess, Inverter, lens, nearest, sequential
 from experiments.laboratory.text.letters import Letter
 from experiments.laboratory.text.recording import Heard
+from experiments.laboratory.text.rouge import rouge_l
 from real_runner.shards.llama.layers import Layers
 from workloads.llama.text import Tokenizer
 
@@ -17,14 +18,15 @@ from workloads.llama.text import Tokenizer
 class Recovery:
     """What one attack found: of ``side`` ``input`` the prompt, of ``output`` the answer.
 
-    ``tokens`` is the part of tokens that are right, the mean over texts; ``exact`` are texts with
-    no token wrong; ``secrets`` is the part of secrets that stand in what was found, word for word
-    (of input only).
+    ``tokens`` is the part of tokens that are right and in their place, ``rouge_l`` the ROUGE-L of
+    all, each the mean over texts; ``exact`` are texts with no token wrong; ``secrets`` is the part
+    of secrets that stand in what was found, word for word (of input only).
     """
 
     attack: str
     side: str
     tokens: float
+    rouge_l: float
     exact: Proportion
     secrets: float | None
 
@@ -65,7 +67,9 @@ def _judged(
         for guess, truth in zip(guesses, wanted, strict=True)
     ]
     whole = sum(part == 1.0 for part in right)
-    return Recovery(name, side, float(np.mean(right)), proportion(whole, len(right)), secrets)
+    common = [rouge_l(guess.tolist(), truth) for guess, truth in zip(guesses, wanted, strict=True)]
+    exact = proportion(whole, len(right))
+    return Recovery(name, side, float(np.mean(right)), float(np.mean(common)), exact, secrets)
 
 
 def _recalled(found: Sequence[str], letters: Sequence[Letter]) -> float:
