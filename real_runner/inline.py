@@ -7,7 +7,8 @@ is at hand byte for byte.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 
@@ -43,16 +44,35 @@ class Inline:
         ``given`` is what nodes begin with. Raises `real_runner.errors.StepError` where a
         step finds not what it needs, or a codec cannot hold a number.
         """
+        node, payload = wanted
+        with self._places() as places:
+            sent = self._carry_out(plan, given, places)
+            return self._executor.get(places[node], payload), sent
+
+    def sent(self, plan: Plan, given: Iterable[tuple[str, Payload, Array]]) -> list[Sent]:
+        """Run every step; return what was sent. Else as `run`."""
+        with self._places() as places:
+            return self._carry_out(plan, given, places)
+
+    @contextmanager
+    def _places(self) -> Iterator[defaultdict[str, int]]:
+        """Give every node that is named a place of its own, and clear all in the end."""
         places = defaultdict[str, int](count().__next__)
         try:
-            for node, payload, array in given:
-                self._executor.put(places[node], payload, array)
-            sent = [each for step in plan.steps if (each := self._take(step, places)) is not None]
-            node, payload = wanted
-            return self._executor.get(places[node], payload), sent
+            yield places
         finally:
             for place in places.values():
                 self._executor.forget(place)
+
+    def _carry_out(
+        self,
+        plan: Plan,
+        given: Iterable[tuple[str, Payload, Array]],
+        places: defaultdict[str, int],
+    ) -> list[Sent]:
+        for node, payload, array in given:
+            self._executor.put(places[node], payload, array)
+        return [each for step in plan.steps if (each := self._take(step, places)) is not None]
 
     def _take(self, step: Step, places: defaultdict[str, int]) -> Sent | None:
         if isinstance(step, Compute):

@@ -1,5 +1,6 @@
 """What a policy makes of a picture: the masks, and what each node was sent on the way."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from real_runner.shards.noise import seeded
 from real_runner.shards.pixels import content_px
 from real_runner.shards.sam import SamExecutor, sam_executor
 from sim.errors import PolicyError
-from sim.plan import Plan
+from sim.plan import Plan, Step, Transfer
 from sim.policies.placement import sam_of
 from sim.policy import UNTOUCHED, Policy
 from sim.runner import Scenario
@@ -44,19 +45,35 @@ class Examiner:
         """Return the masks on the model's square, bool (prompts, side, side), and what was sent."""
         model = self._model(subject)
         plan = self._plan(policy, model)
-        file = np.ascontiguousarray(subject.picture).reshape(-1)
-        given: list[tuple[str, Payload, Array]] = [(self._origin, model.captured, file)]
-        given += [(node, PROMPT, subject.prompts) for node in decoding_nodes(plan)]
         wanted = payloads.mask(model.variant, model.prompts)
         runner = Inline(self._executor.serving(model))
-        bits, sent = runner.run(plan, given, (self._origin, wanted))
+        bits, sent = runner.run(plan, self._given(plan, model, subject), (self._origin, wanted))
         side = model.variant.image_px
         return np.unpackbits(bits).astype(bool).reshape(-1, side, side), sent
+
+    def heard(self, policy: Policy, subject: Subject, nodes: Collection[str]) -> list[Sent]:
+        """Return what some nodes were sent, or sent themselves.
+
+        Nothing is computed that comes after the last of it.
+        """
+        model = self._model(subject)
+        plan = self._plan(policy, model)
+        theirs = [place for place, step in enumerate(plan.steps) if _touches(step, nodes)]
+        until = replace(plan, steps=plan.steps[: max(theirs, default=-1) + 1])
+        runner = Inline(self._executor.serving(model))
+        sent = runner.sent(until, self._given(plan, model, subject))
+        return [each for each in sent if _touches(each.transfer, nodes)]
 
     def on_square(self, subject: Subject) -> Masks:
         """Return the masks that are wanted as `run` would have them; the picture must have some."""
         assert subject.masks is not None  # noqa: S101 - asked before
         return resized(subject.masks, self._sam.variant.image_px)
+
+    def _given(self, plan: Plan, model: Sam, subject: Subject) -> list[tuple[str, Payload, Array]]:
+        """Return what there is before the first step: the picture, and what is asked of it."""
+        file = np.ascontiguousarray(subject.picture).reshape(-1)
+        asked = [(node, PROMPT, subject.prompts) for node in decoding_nodes(plan)]
+        return [(self._origin, model.captured, file), *asked]
 
     def _plan(self, policy: Policy, model: Sam) -> Plan:
         request = Request(0, 0.0, self._origin, model)
@@ -70,6 +87,10 @@ class Examiner:
         height, width = subject.picture.shape[:2]
         image = Image(width, height, "raw")
         return replace(self._sam, image=image, prompts=len(subject.prompts))
+
+
+def _touches(step: Step, nodes: Collection[str]) -> bool:
+    return isinstance(step, Transfer) and not {step.source, step.target}.isdisjoint(nodes)
 
 
 def resized(masks: npt.NDArray[np.bool_], side_px: int) -> Masks:

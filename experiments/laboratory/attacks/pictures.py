@@ -26,8 +26,7 @@ def averaged(pictures: Sequence[Picture], side_px: int = SIDE_PX) -> Pictures:
     >>> averaged([np.full((4, 4, 3), 51, np.uint8)], 2)[0, 0, 0].tolist()
     [0.20000000298023224, 0.20000000298023224, 0.20000000298023224]
     """
-    return np.stack([_areas(picture, side_px).mean(axis=(1, 3)) / 255 for picture in pictures]
-                    ).astype(np.float32)  # fmt: skip
+    return np.stack([_means(picture, side_px) / 255 for picture in pictures]).astype(np.float32)
 
 
 def shown(mask: npt.NDArray[np.bool_], side_px: int = SIDE_PX) -> Seen:
@@ -44,6 +43,14 @@ def enlarged(seen: Seen, side_px: int) -> Seen:
     if rest or not times:
         raise ValueError(f"side_px: {side_px} is no multiple of the mask's {len(seen)} pixels")
     return seen.repeat(times, axis=0).repeat(times, axis=1)
+
+
+def _means(picture: Picture, side_px: int) -> npt.NDArray[np.float64]:
+    """Return the means of areas: whole rows are added first, which numpy does quickest."""
+    areas = _areas(picture, side_px)
+    side, per = areas.shape[:2]
+    rows = areas.reshape(side, per, -1).sum(axis=1, dtype=np.uint32)
+    return np.asarray(rows.reshape(side, side, per, 3).sum(axis=2) / per**2)
 
 
 def _areas(picture: npt.NDArray[np.generic], side_px: int) -> npt.NDArray[np.generic]:

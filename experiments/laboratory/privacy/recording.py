@@ -73,8 +73,7 @@ class Recorder:
         truth = []
         for place, picture in enumerate(pictures):
             subject = Subject(str(place), picture, _PROMPT, ("point",), None)
-            _, sent = self._examiner.run(self._policy, subject)
-            self._note(sent, held)
+            self._note(self._examiner.heard(self._policy, subject, self._untrusted), held)
             truth.append(averaged([picture])[0])
             told()
         if not held:

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from experiments.laboratory.attacks.pictures import averaged
+from experiments.laboratory.examiner import Examiner
+from experiments.laboratory.subjects import drawn
+from experiments.scenarios.loader import load
+from real_runner.deployment import NodeSpec
 from sim.errors import PolicyError
+from tests.computing import one_thread
 from workloads.scenes import Look, scene
 
 PIXELS, TOKENS = 4 * 64 * 64 * 3, 4 * 16 * 192
@@ -38,6 +43,22 @@ def test_where_tokens_mix_all_later_ones_are_recorded_too(record):
     assert views(node).numbers.shape[1] == PIXELS + TOKENS + 3 * 2 * TOKENS
     assert few(node).numbers.shape[1] == PIXELS + TOKENS
     np.testing.assert_array_equal(views(node).numbers[:, : PIXELS + TOKENS], few(node).numbers)
+
+
+@pytest.mark.parametrize("mode", ["exact", "deferred"])
+def test_nothing_that_a_cloud_takes_part_in_is_left_out(checkpoint, mode):
+    """Though what the device does afterwards is not computed."""
+    scenario = load("small-sam", policy=f"sharded/{mode}:assignment=round-robin")
+    clouds = {node.name for node in scenario.topology.nodes if not node.trusted}
+    subject = drawn(Look(side_px=256), 0, "test", 0)
+    examiner = Examiner(scenario, checkpoint, NodeSpec(dtype="fp32"))
+    with one_thread():
+        heard = examiner.heard(scenario.policy, subject, clouds)
+        _, sent = examiner.run(scenario.policy, subject)
+    theirs = [s for s in sent if clouds & {s.transfer.source, s.transfer.target}]
+    assert [each.transfer for each in heard] == [each.transfer for each in theirs]
+    for each, other in zip(heard, theirs, strict=True):
+        np.testing.assert_array_equal(each.data, other.data)
 
 
 def test_embeddings_are_turned_back_into_what_closed_form_can_tell(record):
