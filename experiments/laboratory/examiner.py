@@ -1,8 +1,12 @@
 """What a policy makes of a picture: the masks, and what each node was sent on the way."""
 
+import pickle
 from collections.abc import Collection
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +17,7 @@ from real_runner.deployment import NodeSpec
 from real_runner.executor import Array
 from real_runner.inline import Inline, Sent
 from real_runner.orchestration.pictures import PROMPT, decoding_nodes
-from real_runner.shards.noise import seeded
+from real_runner.shards.noise import Words, cryptographic, seeded
 from real_runner.shards.pixels import content_px
 from real_runner.shards.sam import SamExecutor, sam_executor
 from sim.errors import PolicyError
@@ -30,26 +34,37 @@ from workloads.stage import Payload, Request
 class Examiner:
     """Carries out plans for pictures, with the weights of one checkpoint.
 
-    They are made as if the world of ``scenario`` were idle, and all of it there. Raises
+    They are made as if the world of ``scenario`` were idle, and all of it there. Noise follows from
+    the scenario's seed and the picture's name, so whoever measures again has the same. Raises
     `real_runner.errors.RealRunError` where the weights do not fit.
     """
 
     def __init__(self, scenario: Scenario, weights: Path, spec: NodeSpec) -> None:
+        self._orders = scenario, weights, spec
+        self._seed = scenario.seed
+        self._noise: Words = cryptographic
         self._sam = sam_of(scenario.workload.model)
         self._origin = scenario.origins[0]
         self._view = idle_view(scenario)
-        words = seeded(scenario.seed)  # whoever measures wants the same noise again
-        self._executor: SamExecutor = sam_executor(self._sam, weights, spec, words)
+        self._executor: SamExecutor = sam_executor(self._sam, weights, spec, self._words)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Have another process make one of its own, once."""
+        return _made, (pickle.dumps(self._orders),)
 
     def run(self, policy: Policy, subject: Subject) -> tuple[Masks, list[Sent]]:
         """Return the masks on the model's square, bool (prompts, side, side), and what was sent."""
         model = self._model(subject)
         plan = self._plan(policy, model)
         wanted = payloads.mask(model.variant, model.prompts)
-        runner = Inline(self._executor.serving(model))
+        runner = self._runner(model, subject)
         bits, sent = runner.run(plan, self._given(plan, model, subject), (self._origin, wanted))
         side = model.variant.image_px
         return np.unpackbits(bits).astype(bool).reshape(-1, side, side), sent
+
+    def masks(self, policy: Policy, subject: Subject) -> Masks:
+        """Return the masks alone."""
+        return self.run(policy, subject)[0]
 
     def heard(self, policy: Policy, subject: Subject, nodes: Collection[str]) -> list[Sent]:
         """Return what some nodes were sent, or sent themselves.
@@ -60,7 +75,7 @@ class Examiner:
         plan = self._plan(policy, model)
         theirs = [place for place, step in enumerate(plan.steps) if _touches(step, nodes)]
         until = replace(plan, steps=plan.steps[: max(theirs, default=-1) + 1])
-        runner = Inline(self._executor.serving(model))
+        runner = self._runner(model, subject)
         sent = runner.sent(until, self._given(plan, model, subject))
         return [each for each in sent if _touches(each.transfer, nodes)]
 
@@ -68,6 +83,13 @@ class Examiner:
         """Return the masks that are wanted as `run` would have them; the picture must have some."""
         assert subject.masks is not None  # noqa: S101 - asked before
         return resized(subject.masks, self._sam.variant.image_px)
+
+    def _runner(self, model: Sam, subject: Subject) -> Inline:
+        self._noise = seeded([self._seed, crc32(subject.name.encode())])
+        return Inline(self._executor.serving(model))
+
+    def _words(self, count: int) -> npt.NDArray[np.uint64]:
+        return self._noise(count)
 
     def _given(self, plan: Plan, model: Sam, subject: Subject) -> list[tuple[str, Payload, Array]]:
         """Return what there is before the first step: the picture, and what is asked of it."""
@@ -87,6 +109,11 @@ class Examiner:
         height, width = subject.picture.shape[:2]
         image = Image(width, height, "raw")
         return replace(self._sam, image=image, prompts=len(subject.prompts))
+
+
+@lru_cache(maxsize=2)
+def _made(orders: bytes) -> Examiner:
+    return Examiner(*pickle.loads(orders))  # noqa: S301 - written by ourselves
 
 
 def _touches(step: Step, nodes: Collection[str]) -> bool:

@@ -20,7 +20,7 @@ their order, so they are as independent as if drawn one by one.
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import ceil, frexp
 
 import numpy as np
@@ -57,7 +57,7 @@ def cryptographic(count: int) -> npt.NDArray[np.uint64]:
     return np.frombuffer(cipher.encryptor().update(bytes(8 * count)), np.uint64)
 
 
-def seeded(seed: int) -> Words:
+def seeded(seed: int | Sequence[int]) -> Words:
     """Return words that a seed determines: for experiments to be repeated, never for privacy."""
     generator = np.random.default_rng(seed)
     return lambda count: generator.integers(0, 1 << 64, count, dtype=np.uint64)

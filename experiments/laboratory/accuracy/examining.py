@@ -1,11 +1,13 @@
 """Masks of a policy for many pictures, as a table with a row per prompt."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from experiments.laboratory.accuracy.scores import overlap
+from experiments.laboratory.crew import by_many
 from experiments.laboratory.examiner import Examiner
 from experiments.laboratory.subjects import Masks, Subject
 from sim.policy import Policy
@@ -25,8 +27,7 @@ class Unsplit:
     def examine(self, examiner: Examiner, policy: Policy, told: Callable[[], None]) -> None:
         """Run the unsplit model, as ``policy`` says where."""
         rows = []
-        for subject in self.subjects:
-            masks, _ = examiner.run(policy, subject)
+        for subject, masks in self._made(examiner, policy):
             self._masks.append(np.packbits(masks, axis=-1))
             rows.append(_rows(subject, masks, masks, examiner))
             told()
@@ -41,13 +42,16 @@ class Unsplit:
         the same of the unsplit model, and ``agreement``, the IoU with that model's mask.
         """
         rows = []
-        for subject, packed in zip(self.subjects, self._masks, strict=True):
-            masks, _ = examiner.run(policy, subject)
+        for (subject, masks), packed in zip(self._made(examiner, policy), self._masks, strict=True):
             usual = np.unpackbits(packed, axis=-1).astype(bool)
             rows.append(_rows(subject, masks, usual, examiner))
             told()
         found = pd.concat(rows, ignore_index=True)
         return found.assign(unsplit=self.table["iou"])
+
+    def _made(self, examiner: Examiner, policy: Policy) -> Iterator[tuple[Subject, Masks]]:
+        masks = by_many(partial(examiner.masks, policy), self.subjects, len(self.subjects))
+        return zip(self.subjects, masks, strict=True)
 
 
 def _rows(subject: Subject, masks: Masks, usual: Masks, examiner: Examiner) -> pd.DataFrame:

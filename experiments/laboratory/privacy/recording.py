@@ -4,14 +4,15 @@ Nothing is taken from inside of the model: a cloud's numbers are those of the tr
 plan names, as they were written for the wire and read again.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from experiments.laboratory.attacks.pictures import Pictures, Seen, averaged, shown
 from experiments.laboratory.attacks.views import Views
+from experiments.laboratory.crew import by_many
 from experiments.laboratory.examiner import Examiner
 from experiments.laboratory.privacy.showing import Showing
 from experiments.laboratory.subjects import Masks, Subject
@@ -22,17 +23,18 @@ from sim.policy import Policy
 from workloads.scenes import Picture
 
 Halves = npt.NDArray[np.float16]
+Canvas = npt.NDArray[np.uint8]
 _PROMPT = np.array([[[1.0, 1.0, 1.0], [0.0, 0.0, -1.0]]], np.float32)
 """What is asked does not matter, and no cloud sees it."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Held:
-    """What one cloud has of the pictures so far; it is shown the same pixels of each."""
+    """What one cloud had of one picture."""
 
     seen: Seen
-    numbers: list[Halves] = field(default_factory=list)
-    canvas: list[npt.NDArray[np.uint8]] = field(default_factory=list)
+    numbers: Halves
+    canvas: Canvas
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,7 +46,7 @@ class Recording:
 
     pictures: Pictures
     numbers: dict[str, Halves]
-    canvases: dict[str, npt.NDArray[np.uint8]]
+    canvases: dict[str, Canvas]
     seen: dict[str, Seen]
 
     def views(self, node: str) -> Views:
@@ -64,27 +66,30 @@ class Recorder:
         self._policy = policy
         self._untrusted = frozenset(untrusted)
 
-    def record(self, pictures: Iterable[Picture], told: Callable[[], None]) -> Recording:
+    def record(
+        self, pictures: Iterable[tuple[str, Picture]], count: int, told: Callable[[], None]
+    ) -> Recording:
         """Return what the clouds held of pictures, in the order of the plan's steps.
 
-        Raises `PolicyError` where no cloud held anything.
+        Each of the ``count`` pictures has a name of its own; a cloud is shown the same pixels of
+        all. Raises `PolicyError` where no cloud held anything.
         """
-        held: dict[str, _Held] = {}
-        truth = []
-        for place, picture in enumerate(pictures):
-            subject = Subject(str(place), picture, _PROMPT, ("point",), None)
-            self._note(self._examiner.heard(self._policy, subject, self._untrusted), held)
-            truth.append(averaged([picture])[0])
+        truth, every = list[Pictures](), list[dict[str, _Held]]()
+        subjects = (Subject(*named, _PROMPT, ("point",), None) for named in pictures)
+        for picture, held in by_many(self._told_of, subjects, count):
+            truth.append(picture)
+            every.append(held)
             told()
-        if not held:
+        nodes = every[0].keys()
+        if not nodes:
             raise PolicyError(
                 "no cloud receives or sends anything, so there is nothing to attack; leave it out"
             )
         return Recording(
             np.stack(truth),
-            {node: np.stack(each.numbers) for node, each in held.items()},
-            {node: np.stack(each.canvas) for node, each in held.items()},
-            {node: each.seen for node, each in held.items()},
+            {node: np.stack([held[node].numbers for held in every]) for node in nodes},
+            {node: np.stack([held[node].canvas for held in every]) for node in nodes},
+            {node: every[0][node].seen for node in nodes},
         )
 
     def masks(self, subject: Subject) -> tuple[Masks, Masks]:
@@ -92,16 +97,20 @@ class Recorder:
         unsplit, _ = self._examiner.run(Local(), subject)
         return unsplit, self._examiner.run(self._policy, subject)[0]
 
-    def _note(self, sent: Sequence[Sent], held: dict[str, _Held]) -> None:
+    def _told_of(self, subject: Subject) -> tuple[Pictures, dict[str, _Held]]:
+        """Return a picture at the working size, and what each cloud had of it."""
+        sent = self._examiner.heard(self._policy, subject, self._untrusted)
+        held = {}
         for node in sorted(self._untrusted):
             own = [each for each in sent if node in (each.transfer.source, each.transfer.target)]
             if not own:
                 continue
             received = [each for each in own if each.transfer.target == node]
             colours, seen = self._showing.square(received)
-            known = held.setdefault(node, _Held(shown(seen)))
-            known.numbers.append(np.concatenate([_numbers(each) for each in own]))
-            known.canvas.append((averaged([colours])[0] * 255).round().astype(np.uint8))
+            numbers = np.concatenate([_numbers(each) for each in own])
+            canvas = (averaged([colours])[0] * 255).round().astype(np.uint8)
+            held[node] = _Held(shown(seen), numbers, canvas)
+        return averaged([subject.picture])[0], held
 
 
 def _numbers(sent: Sent) -> Halves:

@@ -125,8 +125,9 @@ class Sitting:
         )
 
     def _record(self, split: Split, count: int) -> Recording:
-        pictures = (each.picture for each in self._measure.scenes(split, count))
-        return self._recorder.record(pictures, self._told)
+        scenes = enumerate(self._measure.scenes(split, count))
+        named = ((f"{split}-{place}", each.picture) for place, each in scenes)
+        return self._recorder.record(named, count, self._told)
 
     @property
     def _nodes(self) -> dict[str, Seen]:

@@ -36,6 +36,7 @@ def record(checkpoint):
         recorder = Recorder(examiner, scenario.policy, untrusted, showing)
         with one_thread():
             scenes = (scene(Look(side_px=256), 0, "test", index) for index in range(count))
-            return recorder.record((each.picture for each in scenes), lambda: None)
+            named = ((str(place), each.picture) for place, each in enumerate(scenes))
+            return recorder.record(named, count, lambda: None)
 
     return recorded

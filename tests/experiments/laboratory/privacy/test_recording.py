@@ -1,5 +1,8 @@
 """What clouds are recorded to have held is what the plan sent them, and where it belongs."""
 
+import pickle
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -59,6 +62,22 @@ def test_nothing_that_a_cloud_takes_part_in_is_left_out(checkpoint, mode):
     assert [each.transfer for each in heard] == [each.transfer for each in theirs]
     for each, other in zip(heard, theirs, strict=True):
         np.testing.assert_array_equal(each.data, other.data)
+
+
+def test_noise_follows_from_the_picture_in_whatever_process_and_order(checkpoint):
+    policy = "sharded/deferred:assignment=round-robin,upload=embeddings,epsilon=1"
+    scenario = load("small-sam", policy=policy)
+    clouds = {node.name for node in scenario.topology.nodes if not node.trusted}
+    first, second = (drawn(Look(side_px=256), 0, "test", index) for index in range(2))
+    examiner = Examiner(scenario, checkpoint, NodeSpec(dtype="fp32"))
+    another = pickle.loads(pickle.dumps(examiner))  # noqa: S301 - as other processes have it
+    with one_thread():
+        *_, told = (examiner.heard(scenario.policy, each, clouds) for each in (first, second))
+        alone = another.heard(scenario.policy, second, clouds)
+        other = another.heard(scenario.policy, replace(second, name="another"), clouds)
+    for each, same in zip(told, alone, strict=True):
+        np.testing.assert_array_equal(each.data, same.data)
+    assert (told[0].array != other[0].array).any()
 
 
 def test_embeddings_are_turned_back_into_what_closed_form_can_tell(record):
