@@ -20,6 +20,7 @@ from experiments.cli.options import (
 )
 from experiments.cli.plain import finite
 from experiments.extras import needs
+from experiments.laboratory.table import DESIGNS
 from sim.policies.placement import sam_of
 
 if TYPE_CHECKING:
@@ -45,11 +46,12 @@ def tradeoff(  # noqa: PLR0913, PLR0917 - an option each
 
     Accuracy and attacks are measured on the model of SCENARIO, latency and cost simulated in
     another, whose deadline counts. What keeps the limits of the protocol and the deadline is
-    marked, and the Pareto front.
+    marked, and the Pareto front. Without --policy it compares the designs of
+    experiments/laboratory/table.py.
 
     Example: tessera tradeoff --policy sharded/deferred --policy sharded/prefix --out results/all
     """
-    chosen = choose(scenario, policy, settings, None)
+    chosen = choose(scenario, policy or list(DESIGNS), settings, None)
     timed = choose(timing, chosen.specs, None, None)
     with needs("lab", "torch", "PIL", "torchmetrics"):
         from experiments.laboratory.checkpoints import checkpoints  # noqa: PLC0415 - torch
