@@ -31,6 +31,12 @@ def train(  # noqa: PLR0913, PLR0917 - an option each
         typer.Option("--from", metavar="FILE", help="A checkpoint to begin with, e.g. another's."),
     ] = None,
     pool: Annotated[int, typer.Option(min=1, help="Tokens that become one landmark.")] = 4,
+    withhold: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Patches along a side whose mean colour clouds are not told; 0: all told."
+        ),
+    ] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Of the first numbers and of all scenes.")] = 0,
     every: Annotated[int, typer.Option(min=1, help="Steps between two examinations.")] = 250,
     examined: Annotated[int, typer.Option(min=1, help="Scenes of an examination.")] = 100,
@@ -56,11 +62,13 @@ def train(  # noqa: PLR0913, PLR0917 - an option each
     try:
         orders = Orders(
             variant=variant, order=order, steps=steps, batch=batch, rate=rate, prior=prior,
-            seed=seed, every=every, examined=examined, pool=pool,
+            seed=seed, every=every, examined=examined, pool=pool, withhold=withhold,
         )  # fmt: skip
     except ValidationError as error:  # of a number that is none
         first = error.errors()[0]
-        raise WorkloadError(f"--{first['loc'][0]} {first['input']}: {first['msg']}") from error
+        where = f"--{first['loc'][0]} {first['input']}: " if first["loc"] else "--"
+        message = first["msg"].removeprefix("Value error, ")
+        raise WorkloadError(f"{where}{message}") from error
     with needs("real", "torch", "PIL"):
         from experiments.laboratory.training.sitting import go_through  # noqa: PLC0415 - torch
 

@@ -14,10 +14,13 @@ from sim.policies.sharded import Sharded
 from sim.policy import Policy
 from workloads.errors import WorkloadError
 from workloads.sam.model import Sam
-from workloads.sam.modes import MODES
+from workloads.sam.modes import MODES, WITHHOLDING
 
 FOLDER: Final = Path(str(resources.files("experiments.laboratory"))) / "checkpoints"
 WEIGHTS: Final = "model.safetensors"
+WITHHELD: Final = "-withheld"
+"""What is added to a mode's name for weights that do without mean colours."""
+TUNABLE: Final = (*MODES, *(f"{mode}{WITHHELD}" for mode in WITHHOLDING))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,8 @@ class Checkpoints:
         """
         mode = policy.mode if isinstance(policy, Sharded) else ""
         found = self.tuned.get(mode, self.usual)
+        if isinstance(policy, Sharded) and policy.withhold:
+            found = self.tuned.get(f"{mode}{WITHHELD}", found)
         if mode == "image" and not has_tile_encoder(found):
             raise PolicyError(
                 f"mode image: {found} has no small encoder for tiles, and numbers by chance see "
@@ -59,14 +64,15 @@ def checkpoints(sam: Sam, weights: Path | None, tuned: Sequence[str]) -> Checkpo
             f"model {sam.name!r}: no trained weights ship with Tessera; name a checkpoint with "
             "--weights FILE"
         )
-    ships = {} if weights else {mode: FOLDER / f"{name}-{mode}" / WEIGHTS for mode in MODES}
+    ships = {} if weights else {mode: FOLDER / f"{name}-{mode}" / WEIGHTS for mode in TUNABLE}
     return Checkpoints(usual, {m: path for m, path in ships.items() if path.exists()} | named)
 
 
 def _named(option: str) -> tuple[str, Path]:
     mode, equals, file = option.partition("=")
-    if not equals or mode not in MODES:
-        raise WorkloadError(f"--tuned {option!r}: give MODE=FILE, MODE one of {', '.join(MODES)}")
+    if not equals or mode not in TUNABLE:
+        known = ", ".join(TUNABLE)
+        raise WorkloadError(f"--tuned {option!r}: give MODE=FILE, MODE one of {known}")
     return mode, Path(file)
 
 

@@ -16,6 +16,7 @@ from real_runner.errors import StepError
 from workloads.images import Image
 from workloads.sam.geometry import Window, windows
 from workloads.sam.model import Sam
+from workloads.sam.variants import Variant
 from workloads.stage import Shard
 
 Bytes = npt.NDArray[np.uint8]
@@ -52,6 +53,35 @@ def cut(sam: Sam, square: Bytes, shard: Shard) -> dict[int, Bytes]:
     """Return the tiles of a shard's windows, each as the bytes that travel."""
     known = windows(sam.variant)
     return {index: _encoded(_part(square, known[index]), sam.pixel_encoding) for index in shard}
+
+
+def without_means(variant: Variant, square: Bytes, patches: int) -> Bytes:
+    """Return the square's differences from mean colours, 128 where there is none.
+
+    The mean is that of a square of so many ``patches`` along each side, or what of it lies in the
+    same window: of a window nothing is told in another. Differences of more than 127 are cut off.
+    """
+    sent = np.empty_like(square)
+    for window in windows(variant):
+        part = _part(square, window)
+        _part(sent, window)[:] = _differences(part, patches * variant.patch_px)
+    return sent
+
+
+def _differences(colours: Bytes, side_px: int) -> Bytes:
+    rows, columns = (np.arange(0, extent, side_px) for extent in colours.shape[:2])
+    sums = np.add.reduceat(colours, rows, axis=0, dtype=np.int64)
+    sums = np.add.reduceat(sums, columns, axis=1)
+    heights, widths = (
+        np.diff(starts, append=extent)
+        for starts, extent in zip((rows, columns), colours.shape[:2], strict=True)
+    )
+    means = (sums / np.multiply.outer(heights, widths)[..., None]).round().astype(np.int16)
+    everywhere = means.repeat(heights, axis=0).repeat(widths, axis=1)
+    return np.asarray((colours - everywhere + _MIDDLE).clip(0, 255), np.uint8)
+
+
+_MIDDLE = 128
 
 
 def joined(sam: Sam, tiles: list[Bytes]) -> Bytes:

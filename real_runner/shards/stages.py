@@ -5,17 +5,21 @@ for it: tokens that passed fewer or more blocks are no input, whatever lies ther
 runs blocks in another order; there a block's level is the number of blocks run before it.
 """
 
+from dataclasses import replace
+
+import numpy as np
 import torch
 
 from real_runner.errors import StepError
 from real_runner.shards import pixels, shared
 from real_runner.shards.arrays import numpy_of
 from real_runner.shards.board import Board, Key
+from real_runner.shards.dense import product
 from real_runner.shards.entries import embedded, entry_keys, lacking, tokens_of
 from real_runner.shards.kit import Handler, Kit
 from real_runner.shards.noise import privatised
 from real_runner.shards.segments import exchange, landmark, tokenwise
-from workloads.sam.geometry import shard_tokens
+from workloads.sam.geometry import shard_tokens, windows
 from workloads.stage import Stage
 
 
@@ -30,7 +34,36 @@ def partition(kit: Kit, board: Board, stage: Stage) -> None:
     """Cut the square into tiles as they travel."""
     if board.square is None:
         raise lacking(stage, "the resized image", board)
-    board.tiles.update(pixels.cut(kit.sam, board.square, kit.sam.whole))
+    sent = board.square
+    if stage.settings:
+        sent = pixels.without_means(kit.sam.variant, sent, int(stage.setting("withhold")))
+    board.tiles.update(pixels.cut(kit.sam, sent, kit.sam.whole))
+
+
+def restore(kit: Kit, board: Board, stage: Stage) -> None:
+    """Add to the whole image's tokens what was withheld of pixels, and lost where they were cut.
+
+    An embedding is linear, so that is the embedding of the difference between what the edge has
+    and what it sent.
+    """
+    if board.square is None:
+        raise lacking(stage, "the resized image", board)
+    if any(window not in board.tiles for window in kit.sam.whole):
+        raise lacking(stage, "the tiles that were sent", board)
+    known, whole = windows(kit.sam.variant), kit.sam.whole
+    had = pixels.cut(replace(kit.sam, pixel_encoding="raw"), board.square, whole)
+    parts = [
+        pixels.patches_of_tile(replace(kit.sam, pixel_encoding="raw"), had[w], known[w], "float64")
+        - pixels.patches_of_tile(kit.sam, board.tiles[w], known[w], "float64")
+        for w in whole
+    ]
+    withheld = torch.from_numpy(np.concatenate(parts)).to(kit.device, kit.dtype)
+    keys = _most_advanced(kit, board)
+    if not keys:
+        raise lacking(stage, "tokens", board)
+    key, tokens = board.first_of(keys, whole, stage.kind)
+    weight, _ = kit.encoder.linear("patch_embed", 0)
+    board.write(key, whole, tokens + product(withheld, weight))
 
 
 def patch_embed(kit: Kit, board: Board, stage: Stage) -> None:
@@ -151,6 +184,7 @@ TRAVELLING = ("embedding", "qkv", "attention", "tokens")
 SIMPLE: dict[str, Handler] = {
     "sam.prepare": prepare,
     "sam.partition": partition,
+    "sam.restore": restore,
     "sam.patch_embed": patch_embed,
     "sam.privatise": privatise,
     "sam.windowed": windowed,

@@ -8,6 +8,7 @@ from topologies.topology import Topology
 from workloads.errors import WorkloadError
 from workloads.privacy import noise_for
 from workloads.sam.geometry import Window
+from workloads.sam.modes import WITHHOLDING
 from workloads.stage import Shard
 
 _DELTA, _CLIP = 1e-5, 1.0
@@ -43,6 +44,17 @@ def require_noise(epsilon: float, delta: float, clip: float, upload: str) -> Non
         noise_for(epsilon, delta, clip)
     except WorkloadError as error:
         raise PolicyError(str(error)) from None
+
+
+def require_withheld(withhold: int, mode: str, upload: str) -> None:
+    """Raise `PolicyError` for means that cannot be withheld."""
+    if withhold < 0:
+        raise PolicyError(f"withhold: {withhold}; give at least 1 patch, 0 for nothing")
+    if withhold and (mode not in WITHHOLDING or upload != "pixels"):
+        raise PolicyError(
+            f"withhold: has no meaning in mode {mode!r} with upload={upload}; use "
+            f"{' or '.join(WITHHOLDING)} with upload=pixels"
+        )
 
 
 def shown_before(

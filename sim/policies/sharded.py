@@ -16,7 +16,13 @@ from zlib import crc32
 from sim.errors import CannotServeError, PolicyError
 from sim.plan import Plan, PlanBuilder
 from sim.policies.assignment import SchemeName, assign
-from sim.policies.defences import require_limits, require_noise, shown_before, shown_with
+from sim.policies.defences import (
+    require_limits,
+    require_noise,
+    require_withheld,
+    shown_before,
+    shown_with,
+)
 from sim.policies.done import done_at
 from sim.policies.placement import (
     Job,
@@ -57,6 +63,11 @@ class Sharded:
     (``epsilon``, ``delta``)-private, neighbours being images that differ in one patch (see
     `workloads.privacy`). Noise is drawn once per image: whatever travels later is made of it. An
     edge that loses what it had and begins again releases the image a second time.
+
+    ``withhold`` above 0 (modes ``prefix`` and ``deferred``, ``upload=pixels`` only) has the edge
+    keep the mean colour of each square of so many patches a side for itself, and add what it does
+    to embeddings once tokens are back: clouds see differences from it, which tell less of what
+    they are not shown.
     """
 
     reads_load: ClassVar[bool] = False
@@ -75,6 +86,7 @@ class Sharded:
     epsilon: float = 0.0
     delta: float = 1e-5
     clip: float = 1.0
+    withhold: int = 0
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -89,6 +101,7 @@ class Sharded:
             )
         require_limits(self.limits, self.assignment)
         require_noise(self.epsilon, self.delta, self.clip, self.upload)
+        require_withheld(self.withhold, self.mode, self.upload)
 
     @property
     def limits(self) -> Limits:
@@ -98,7 +111,14 @@ class Sharded:
     def rounds_of(self, model: Sam) -> Sharding:
         """Return how a model is run."""
         noise = noise_for(self.epsilon, self.delta, self.clip) if self.epsilon else None
-        return rounds(model, self.mode, upload=self.upload, pool=self.pool, noise=noise)
+        return rounds(
+            model,
+            self.mode,
+            upload=self.upload,
+            pool=self.pool,
+            noise=noise,
+            withhold=self.withhold,
+        )
 
     def plan(self, request: Request, progress: Progress, view: View) -> Plan:
         """Return what is left of the request as one plan.

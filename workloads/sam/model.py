@@ -123,9 +123,13 @@ class Sam:
         """Return every block on a shard, global attention restricted to the shard's own tokens."""
         return stages.local_run(self.variant, self.precision, shard, patch_embed=patch_embed)
 
-    def partition(self) -> Stage:
-        """Return cutting the resized image into shards."""
-        return stages.partition(self.variant, self.pixel_encoding, self.precision)
+    def partition(self, withhold: int = 0) -> Stage:
+        """Return cutting the resized image into shards, without means if told."""
+        return stages.partition(self.variant, self.pixel_encoding, self.precision, withhold)
+
+    def restore(self) -> Stage:
+        """Return embedding what was withheld of all pixels, and adding it to the tokens."""
+        return self.stage("restore", costs.patch_embedding(self.variant, self.variant.tokens))
 
     def split(self) -> Stage:
         """Return cutting the whole image's tokens into shards: each read and written once."""

@@ -32,7 +32,7 @@ from workloads.stage import Round, Stage
 
 
 @lru_cache(maxsize=1 << 10)
-def rounds(
+def rounds(  # noqa: PLR0913 - a choice each
     sam: Sam,
     mode: str,
     *,
@@ -41,6 +41,7 @@ def rounds(
     pool: int = DEFAULT_POOL,
     tile_encoder: Variant = TILE_ENCODER,
     noise: Noise | None = None,
+    withhold: int = 0,
 ) -> Sharding:
     """Return how ``mode`` runs ``sam``, for any division of its windows into shards.
 
@@ -49,7 +50,10 @@ def rounds(
     projections and MLPs of global blocks, the edge only softmax(QKᵀ)V. ``pool`` (`landmark`
     only): tokens averaged into one key and value. ``tile_encoder`` (`image` only): the small
     encoder. ``noise`` (`embeddings` only): what the edge adds to patch embeddings before any cloud
-    gets them (see `workloads.privacy`).
+    gets them (see `workloads.privacy`). ``withhold`` (modes in `WITHHOLDING` and `pixels` only):
+    clouds get differences from the mean colour of each square of so many patches a side; the edge
+    adds what the means, and colours cut off, add to embeddings once tokens are back. It changes the
+    function: windowed blocks know nothing of them.
 
     Raises `WorkloadError` for an unknown mode or upload and for choices a mode cannot honour.
     """
@@ -57,7 +61,13 @@ def rounds(
         raise WorkloadError(f"mode: {mode!r} is unknown; choose one of {', '.join(_MODES)}")
     if offload_tokenwise and mode != "exact":
         raise WorkloadError(f"offload_tokenwise: has no meaning in mode {mode!r}; use 'exact'")
-    return _MODES[mode](sam, Options(upload, offload_tokenwise, pool, tile_encoder, noise))
+    if withhold and mode not in WITHHOLDING:
+        raise WorkloadError(
+            f"withhold: has no meaning in mode {mode!r}, in which clouds get tokens that know all; "
+            f"choose one of {', '.join(WITHHOLDING)}"
+        )
+    options = Options(upload, offload_tokenwise, pool, tile_encoder, noise, withhold)
+    return _MODES[mode](sam, options)
 
 
 def _exact(sam: Sam, options: Options) -> Sharding:
@@ -93,7 +103,7 @@ def _exact_round(sam: Sam, options: Options, run: Run, *, last: bool = False) ->
 def _prefix(sam: Sam, options: Options) -> Sharding:
     """Clouds run the blocks before the first global one; one round trip, exact."""
     first, *rest = runs(sam.variant)
-    edge = [sam.merge(), *map(sam.global_block, first.following)]
+    edge = [*_merged(sam, options), *map(sam.global_block, first.following)]
     for run in rest:
         edge += [sam.windowed(run.windowed)] if run.windowed else []
         edge += map(sam.global_block, run.following)
@@ -102,8 +112,14 @@ def _prefix(sam: Sam, options: Options) -> Sharding:
 
 def _deferred(sam: Sam, options: Options) -> Sharding:
     """Clouds run all windowed blocks, the edge all global ones after; changed function."""
-    edge = (sam.merge(), *map(sam.global_block, sam.variant.global_blocks), *ending(sam))
+    following = map(sam.global_block, sam.variant.global_blocks)
+    edge = (*_merged(sam, options), *following, *ending(sam))
     return _one_round(sam, options, "deferred", sam.variant.windowed_blocks, edge)
+
+
+def _merged(sam: Sam, options: Options) -> tuple[Stage, ...]:
+    """Return putting together what clouds return, and adding what they were not told."""
+    return (sam.merge(), sam.restore()) if options.withhold else (sam.merge(),)
 
 
 def _one_round(
@@ -141,6 +157,9 @@ _MODES: dict[str, Callable[[Sam, Options], Sharding]] = {
 
 MODES = tuple(_MODES)
 """Names of the modes."""
+
+WITHHOLDING = ("prefix", "deferred")
+"""Modes in which clouds can do without mean colours."""
 
 
 def summary(mode: str) -> str:

@@ -24,6 +24,7 @@ class Options:
     pool: int = DEFAULT_POOL
     tile_encoder: Variant = TILE_ENCODER
     noise: Noise | None = None
+    withhold: int = 0
 
     def __post_init__(self) -> None:
         if self.upload not in UPLOADS:
@@ -36,6 +37,13 @@ class Options:
             raise WorkloadError(
                 f"noise: is added to patch embeddings, but upload is {self.upload!r}; "
                 "use upload='embeddings'"
+            )
+
+        if self.withhold < 0:
+            raise WorkloadError(f"withhold: {self.withhold}; give at least 1 patch, 0 for nothing")
+        if self.withhold and not self.patch_embed:
+            raise WorkloadError(
+                f"withhold: is of pixels, but upload is {self.upload!r}; use upload='pixels'"
             )
 
     @property
@@ -65,7 +73,7 @@ def before(sam: Sam, options: Options) -> tuple[Stage, ...]:
     Noise is drawn here, once: all that any cloud gets later is made of tokens that have it.
     """
     if options.patch_embed:
-        return (sam.partition(),)
+        return (sam.partition(options.withhold),)
     noise = () if options.noise is None else (sam.privatise(options.noise),)
     return (sam.patch_embed(), *noise, sam.split())
 

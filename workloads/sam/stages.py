@@ -30,11 +30,23 @@ def prepare(variant: Variant, image: Image, precision: str) -> Stage:
     )
 
 
-def partition(variant: Variant, encoding: str, precision: str) -> Stage:
-    """Return cutting the resized image into shards: raw pixels read, encoded pixels written."""
-    read_bytes = variant.image_px**2 * BYTES_PER_PIXEL
-    written_bytes = read_bytes * encoding_named(encoding).ratio
-    return Stage("sam.partition", 0.0, read_bytes + written_bytes, precision=precision)
+def partition(variant: Variant, encoding: str, precision: str, withhold: int = 0) -> Stage:
+    """Return cutting the resized image into shards: raw pixels read, encoded pixels written.
+
+    To ``withhold`` means, pixels are read once more, added up, and their means subtracted.
+    """
+    samples = variant.image_px**2 * BYTES_PER_PIXEL
+    moved_bytes = samples * (1.0 + encoding_named(encoding).ratio)
+    if not withhold:
+        return Stage("sam.partition", 0.0, moved_bytes, precision=precision)
+    return Stage(
+        "sam.partition",
+        flops=2.0 * samples,
+        memory_bytes=moved_bytes + samples,
+        launches=2,
+        precision=precision,
+        settings=(("withhold", withhold),),
+    )
 
 
 WORDS_PER_NUMBER = 15.4

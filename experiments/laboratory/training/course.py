@@ -97,7 +97,9 @@ class Course:
         self.sam.eval()
         division = self._division(1, _EXAMINATION)
         point, box = (
-            fmean(overlaps(self.sam, self._variant, orders.order, lessons, division))
+            fmean(
+                overlaps(self.sam, self._variant, orders.order, lessons, division, orders.withhold)
+            )
             for lessons in (
                 (examination(self._look, orders.seed, split, n, prompting) for n in range(scenes))
                 for prompting in PROMPTINGS
@@ -112,7 +114,8 @@ class Course:
             group["lr"] = self.orders.rate * part_of_rate(self.step, self.orders.steps)
         pictures = torch.stack([lesson.picture for lesson in lessons]).to(self._device)
         division = self._division(len(lessons), self.step)
-        made = embeddings(self.sam, self._variant, pictures, self.orders.order, division)
+        orders, variant = self.orders, self._variant
+        made = embeddings(self.sam, variant, pictures, orders.order, division, orders.withhold)
         losses = [
             self._loss(each[None], lesson) for each, lesson in zip(made, lessons, strict=True)
         ]

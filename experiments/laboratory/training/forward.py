@@ -2,35 +2,63 @@
 
 from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor
+from torch.nn import functional
 
 from experiments.laboratory.training.apart import Division, global_block
 from experiments.laboratory.training.lessons import Lesson
 from experiments.laboratory.training.orders import Order
+from real_runner.shards import pixels
 from real_runner.shards.decoder import embedded
 from workloads.sam.variants import Variant
 
 
 def embeddings(
-    sam: Any, variant: Variant, pictures: Tensor, order: Order, division: Division | None = None
+    sam: Any,
+    variant: Variant,
+    pictures: Tensor,
+    order: Order,
+    division: Division | None = None,
+    withhold: int = 0,
 ) -> Tensor:
     """Return the embeddings (pictures, channels, grid, grid) of pictures.
 
     Those are uint8, (pictures, 3, side, side), of the size of the variant's images. Where there is
-    a ``division``, global attention is inside of its shards.
+    a ``division``, global attention is inside of its shards. What is withheld of pixels comes in
+    before the first global block.
     """
     encoder = sam.image_encoder
-    tokens = encoder.patch_embed((pictures.float() - sam.pixel_mean) / sam.pixel_std)
+    sent = without_means(variant, pictures, withhold) if withhold else pictures
+    tokens = encoder.patch_embed((sent.float() - sam.pixel_mean) / sam.pixel_std)
     tokens = tokens + encoder.pos_embed
     deferred = (*variant.windowed_blocks, *variant.global_blocks)
     for block in deferred if order == "deferred" else range(variant.depth):
         layer = encoder.blocks[block]
+        if withhold and block == variant.global_blocks[0]:
+            tokens = tokens + _withheld(sam, pictures, sent)
         if division is not None and block in variant.global_blocks:
             tokens = global_block(layer, tokens, variant, division)
         else:
             tokens = layer(tokens)
     made: Tensor = encoder.neck(tokens.permute(0, 3, 1, 2))
     return made
+
+
+def without_means(variant: Variant, pictures: Tensor, patches: int) -> Tensor:
+    """Return pictures as clouds see them where means are withheld."""
+    squares = pictures.permute(0, 2, 3, 1).cpu().numpy()
+    sent = np.stack([pixels.without_means(variant, square, patches) for square in squares])
+    return torch.from_numpy(sent).permute(0, 3, 1, 2).to(pictures.device)
+
+
+def _withheld(sam: Any, pictures: Tensor, sent: Tensor) -> Tensor:
+    """Return what the difference between pictures and what was sent of them adds to embeddings."""
+    layer = sam.image_encoder.patch_embed.proj
+    difference = (pictures.float() - sent.float()) / sam.pixel_std
+    made = functional.conv2d(difference, layer.weight, stride=layer.stride)
+    return made.permute(0, 2, 3, 1)
 
 
 def masks(sam: Any, embedding: Tensor, lesson: Lesson) -> tuple[Tensor, Tensor]:

@@ -20,6 +20,7 @@ def overlaps(
     order: Order,
     lessons: Iterable[Lesson],
     division: Division | None = None,
+    withhold: int = 0,
 ) -> list[float]:
     """Return the IoU of each prompt's mask, at the size of the lesson's picture.
 
@@ -30,7 +31,8 @@ def overlaps(
     device = next(sam.parameters()).device
     with torch.inference_mode():
         for lesson in lessons:
-            embedding = embeddings(sam, variant, lesson.picture[None].to(device), order, division)
+            picture = lesson.picture[None].to(device)
+            embedding = embeddings(sam, variant, picture, order, division, withhold)
             logits, _ = masks(sam, embedding, lesson)
             size, wanted = lesson.masks.shape[-2:], lesson.masks.to(device).float()
             full = functional.interpolate(logits[:, :1], size, mode="bilinear", align_corners=False)

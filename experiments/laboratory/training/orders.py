@@ -1,9 +1,9 @@
 """What a course of training consists of, and how it stands: values, without torch."""
 
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Order = Literal["unsplit", "deferred", "local-attention", "landmark"]
 """As which mode blocks run: ``deferred`` runs all windowed ones first, and then all global ones; in
@@ -22,7 +22,7 @@ class Orders(BaseModel):
     examined on as many scenes that it has not seen (``examined``). It begins with the numbers that
     a checkpoint has, known by the digest ``begins_with``, or by chance. Where shards are apart, the
     windows of a scene are dealt to one of so many ``clouds``; a landmark is the average of ``pool``
-    tokens.
+    tokens. What blocks in windows see has the means of ``withhold`` patches a side taken off.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -40,6 +40,13 @@ class Orders(BaseModel):
     begins_with: str = ""
     clouds: tuple[Count, ...] = (2, 4, 8, 16)
     pool: Count = 4
+    withhold: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _withholds_what_is_known(self) -> Self:
+        if self.withhold and self.order in APART:
+            raise ValueError(f"withhold: has no meaning for order {self.order!r}; use deferred")
+        return self
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,6 +164,12 @@ def test_embeddings_can_travel_instead_of_pixels() -> None:
         (lambda: Sharded("exact", CONSTRAINED, coalition_cap=1.5), "coalition_cap: 1.5; give a"),
         (lambda: Sharded("exact", CONSTRAINED, coalition=0), "coalition: 0; give a number"),
         (lambda: Sharded("exact", epsilon=4), "epsilon: .* upload is 'pixels'; use upload=embed"),
+        (lambda: Sharded("exact", withhold=1), "withhold: has no meaning in mode 'exact'"),
+        (lambda: Sharded("deferred", withhold=-1), "withhold: -1; give at least 1 patch"),
+        (
+            lambda: Sharded("deferred", withhold=1, upload="embeddings"),
+            "withhold: .*upload=embeddings; use prefix or deferred with upload=pixels",
+        ),
         (lambda: Sharded("exact", upload="embeddings", epsilon=-1), "epsilon: -1; give a number"),
         (lambda: Sharded("exact", upload="embeddings", epsilon=1, delta=2), "delta: 2; give"),
         (lambda: Sharded("exact", upload="embeddings", epsilon=1, clip=0), "clip: 0; give a norm"),

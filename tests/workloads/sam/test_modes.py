@@ -11,7 +11,7 @@ from workloads.privacy import Noise
 from workloads.sam import costs
 from workloads.sam.landmark import landmark_count
 from workloads.sam.model import Sam
-from workloads.sam.modes import MODES, rounds
+from workloads.sam.modes import MODES, WITHHOLDING, rounds
 from workloads.sam.variants import TILE_ENCODER, VARIANTS, Variant
 
 SAMS = {name: Sam(variant) for name, variant in VARIANTS.items()}
@@ -246,6 +246,32 @@ def test_noise_adds_one_stage_at_the_edge_and_nothing_else(mode):
     assert flops_of(noisy, SHARDS) - flops_of(plain, SHARDS) == B.privatise(noise).flops
     for direction in ("up", "down"):
         assert megabytes(noisy, direction) == megabytes(plain, direction)
+
+
+@pytest.mark.parametrize("mode", WITHHOLDING)
+def test_withheld_means_cost_the_edge_an_embedding_and_no_traffic(mode):
+    plain, without = rounds(B, mode), rounds(B, mode, withhold=14)
+    assert without.before == (B.partition(14),)
+    assert without.before[0].setting("withhold") == 14
+    assert without.rounds[0].edge[:2] == (B.merge(), B.restore())
+    assert without.rounds[0].edge[2:] == plain.rounds[0].edge[1:]
+    extra = B.patch_embed().flops + 2 * 3 * 1024**2
+    assert flops_of(without, SHARDS) - flops_of(plain, SHARDS) == pytest.approx(extra)
+    for direction in ("up", "down"):
+        assert megabytes(without, direction) == megabytes(plain, direction)
+
+
+@pytest.mark.parametrize(
+    ("mode", "choices", "message"),
+    [
+        *((m, {"withhold": 1}, "no meaning in mode") for m in MODES if m not in WITHHOLDING),
+        ("prefix", {"withhold": -1}, "withhold: -1; give at least 1 patch"),
+        ("prefix", {"withhold": 1, "upload": "embeddings"}, "withhold: is of pixels"),
+    ],
+)
+def test_means_that_cannot_be_withheld_are_refused(mode, choices, message):
+    with pytest.raises(WorkloadError, match=message):
+        rounds(B, mode, **choices)
 
 
 def test_noise_on_pixels_is_refused():
