@@ -16,7 +16,8 @@ from workloads.errors import WorkloadError
 from workloads.sam.model import Sam
 from workloads.sam.modes import MODES, WITHHOLDING
 
-FOLDER: Final = Path(str(resources.files("experiments.laboratory"))) / "checkpoints"
+FOLDER: Final = Path(str(resources.files("experiments.laboratory"))) / "trained"
+"""A folder for each: the weights, what made them (``training.json``), and the curve."""
 WEIGHTS: Final = "model.safetensors"
 WITHHELD: Final = "-withheld"
 """What is added to a mode's name for weights that do without mean colours."""
