@@ -65,10 +65,10 @@ def sent(ends: Ends, count: int, interval_s: float) -> int:
 
 def test_links_as_they_should_be_are_certified(netem: Emulated[Any]) -> None:
     topology = world(
-        Link("a", "b", 20e6, 0.005, back_rate_bits_per_s=10e6, transport="tcp"),
-        Link("b", "c", 1e6, 0.020, transport="tcp"),
-        Link("b", "d", 10e6, 0.010, jitter_s=0.004, transport="tcp"),
-    )
+        Link("a", "b", 20e6, 0.020, back_rate_bits_per_s=10e6, transport="tcp"),
+        Link("b", "c", 1e6, 0.080, transport="tcp"),
+        Link("b", "d", 10e6, 0.040, jitter_s=0.016, transport="tcp"),
+    )  # long enough for a guest's processor to be away for a millisecond
 
     async def look(ends: Ends) -> Certificate:
         return await asyncio.to_thread(measure, ends.emulation)
