@@ -50,20 +50,27 @@ def restore(kit: Kit, board: Board, stage: Stage) -> None:
         raise lacking(stage, "the resized image", board)
     if any(window not in board.tiles for window in kit.sam.whole):
         raise lacking(stage, "the tiles that were sent", board)
-    known, whole = windows(kit.sam.variant), kit.sam.whole
-    had = pixels.cut(replace(kit.sam, pixel_encoding="raw"), board.square, whole)
-    parts = [
-        pixels.patches_of_tile(replace(kit.sam, pixel_encoding="raw"), had[w], known[w], "float64")
-        - pixels.patches_of_tile(kit.sam, board.tiles[w], known[w], "float64")
-        for w in whole
-    ]
-    withheld = torch.from_numpy(np.concatenate(parts)).to(kit.device, kit.dtype)
     keys = _most_advanced(kit, board)
     if not keys:
         raise lacking(stage, "tokens", board)
-    key, tokens = board.first_of(keys, whole, stage.kind)
+    key, tokens = board.first_of(keys, kit.sam.whole, stage.kind)
     weight, _ = kit.encoder.linear("patch_embed", 0)
-    board.write(key, whole, tokens + product(withheld, weight))
+    withheld = torch.from_numpy(_withheld(kit, board, board.square))
+    added = product(withheld.to(kit.device, kit.dtype), weight)
+    board.write(key, kit.sam.whole, tokens + added)
+
+
+def _withheld(kit: Kit, board: Board, square: pixels.Bytes) -> pixels.Numbers:
+    """Return the patches of what the edge has less those of what it sent, window after window."""
+    sam, known = kit.sam, windows(kit.sam.variant)
+    raw = replace(sam, pixel_encoding="raw")
+    had = pixels.cut(raw, square, sam.whole)
+    parts = [
+        pixels.patches_of_tile(raw, had[w], known[w], "float64")
+        - pixels.patches_of_tile(sam, board.tiles[w], known[w], "float64")
+        for w in sam.whole
+    ]
+    return np.concatenate(parts)
 
 
 def patch_embed(kit: Kit, board: Board, stage: Stage) -> None:
