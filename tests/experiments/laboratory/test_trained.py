@@ -1,0 +1,60 @@
+"""What ships trained: weights with what made them, that do what they are said to do."""
+
+import csv
+import json
+from statistics import fmean
+
+import pytest
+
+pytest.importorskip("torch", reason="pip install 'tessera[real]'")
+
+from experiments.laboratory.checkpoints import FOLDER, TUNABLE, WEIGHTS, digest
+from experiments.laboratory.training.course import fitted
+from experiments.laboratory.training.judging import overlaps
+from experiments.laboratory.training.lessons import examination
+from experiments.laboratory.training.notebook import CURVE, REPORT
+from experiments.laboratory.training.orders import Orders
+from real_runner.shards.architecture import new_sam
+from real_runner.shards.weights import read
+from tests.computing import one_thread
+from workloads.sam.variants import VARIANTS
+from workloads.scenes import Look
+
+NAMES = sorted(path.name for path in FOLDER.iterdir())
+
+
+def report_of(name):
+    return json.loads((FOLDER / name / REPORT).read_text())
+
+
+def orders_of(name):
+    return Orders.model_validate(report_of(name)["orders"])
+
+
+def test_the_model_of_the_laboratory_is_there():
+    assert "small" in NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_weights_lie_with_what_made_them(name):
+    orders = orders_of(name)
+    assert name in {orders.variant, *(f"{orders.variant}-{mode}" for mode in TUNABLE)}
+    assert (FOLDER / name / WEIGHTS).stat().st_size < 20e6
+    with (FOLDER / name / CURVE).open() as file:
+        steps = [int(row["step"]) for row in csv.DictReader(file)]
+    assert steps == list(range(orders.every, orders.steps + 1, orders.every))
+    if orders.begins_with:
+        assert orders.begins_with == digest(FOLDER / orders.variant / WEIGHTS)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_they_do_about_as_well_as_their_report_says(name):
+    orders, told = orders_of(name), report_of(name)["test"]
+    variant = VARIANTS[orders.variant]
+    sam = new_sam(variant).eval()
+    sam.load_state_dict(fitted(read(FOLDER / name / WEIGHTS), sam.state_dict()))
+    look = Look(side_px=variant.image_px, prior=orders.prior)
+    lessons = [examination(look, orders.seed, "test", n, "point") for n in range(12)]
+    with one_thread():
+        found = fmean(overlaps(sam, variant, orders.order, lessons, withhold=orders.withhold))
+    assert found == pytest.approx(told["miou_point"], abs=0.08)
