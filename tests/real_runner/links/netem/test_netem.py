@@ -65,9 +65,9 @@ def sent(ends: Ends, count: int, interval_s: float) -> int:
 
 def test_links_as_they_should_be_are_certified(netem: Emulated[Any]) -> None:
     topology = world(
-        Link("a", "b", 20e6, 0.020, back_rate_bits_per_s=10e6, transport="tcp"),
-        Link("b", "c", 1e6, 0.080, transport="tcp"),
-        Link("b", "d", 10e6, 0.040, jitter_s=0.016, transport="tcp"),
+        Link("a", "b", 20e6, 0.080, back_rate_bits_per_s=10e6, transport="tcp"),
+        Link("b", "c", 1e6, 0.100, transport="tcp"),
+        Link("b", "d", 10e6, 0.080, jitter_s=0.020, transport="tcp"),
     )  # long enough for a guest's processor to be away for a millisecond
 
     async def look(ends: Ends) -> Certificate:
