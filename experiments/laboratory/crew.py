@@ -4,11 +4,12 @@ Each has one thread: of matrices as small as a small model's, two threads do lit
 """
 
 import os
-import signal
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, TypeVar
 
 from joblib import Parallel, delayed
+
+from experiments.laboratory.helpers import live_with
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -33,11 +34,7 @@ def by_many(work: Callable[[T], R], items: Iterable[T], count: int) -> Iterator[
         return_as="generator",
         batch_size=_AT_ONCE,
         pre_dispatch=_AHEAD * processes,
-        initializer=_deaf,
+        initializer=live_with,
+        initargs=(os.getpid(),),
     )
     yield from crew(delayed(work)(item) for item in items)
-
-
-def _deaf() -> None:
-    """Leave interrupts, which reach the whole group, to the process that everything is made for."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,7 +1,6 @@
 """What a SAM is shown: scenes, the prompts on them, and the masks that are wanted."""
 
 import os
-import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from real_runner.workers.confinement import die_with_parent
+from experiments.laboratory.helpers import live_with
 from workloads.scenes import Look, Scene, Split, box_around, point_in, scene
 
 Prompting = Literal["point", "box"]
@@ -119,7 +118,7 @@ def batches(look: Look, seed: int, batch: int, most: int, steps: range) -> Itera
     lessons = _Lessons(look, seed, batch, most, steps)
     loader = DataLoader(
         lessons, batch_size=None, num_workers=1, prefetch_factor=4, collate_fn=list,
-        worker_init_fn=partial(_live_with, os.getpid()),
+        worker_init_fn=partial(_helping, os.getpid()),
     )  # fmt: skip
     for each in loader:
         yield [Lesson(*map(torch.from_numpy, arrays)) for arrays in each]
@@ -130,8 +129,5 @@ def _arrays(each: Lesson) -> Arrays:
     return each.picture.numpy(), each.prompts.numpy(), each.masks.numpy()
 
 
-def _live_with(parent: int, _: int) -> None:
-    """End this process with its parent, and leave it to that what to make of other signals."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    die_with_parent(parent)
+def _helping(parent: int, _: int) -> None:
+    live_with(parent)
