@@ -66,6 +66,7 @@ class Board:
 
     ``file`` is the captured image, ``square`` the same decoded and resized, ``tiles`` are windows
     of it as they travel, ``prompts`` and ``masks`` are what their names say, ``vault`` has shares.
+    ``restored`` are the tokens to which what was withheld has been added, lest it be added twice.
     """
 
     variant: Variant
@@ -74,6 +75,7 @@ class Board:
     tiles: dict[int, Bytes] = field(default_factory=dict)
     prompts: npt.NDArray[np.float32] | None = None
     masks: Bytes | None = None
+    restored: torch.Tensor | None = None
     vault: Vault = field(default_factory=Vault)
     _windows: dict[Key, dict[int, _Place]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)

@@ -24,10 +24,8 @@ def entry_keys(sam: Sam, stage: Stage) -> tuple[Key, ...]:
     """
     variant = sam.variant
     match stage.kind:
-        case "sam.windowed":
-            return tuple(
-                Key("tokens", level) for level in _windowed_levels(stage, variant.windowed_blocks)
-            )
+        case "sam.windowed" | "sam.restore":
+            return _around_windowed(stage, variant.windowed_blocks)
         case "sam.global":
             block = global_block_of(stage, variant.global_blocks)
             turn = variant.global_blocks.index(block)
@@ -43,6 +41,15 @@ def entry_keys(sam: Sam, stage: Stage) -> tuple[Key, ...]:
             return tuple(Key("embedding", level) for level in ends)
         case _:
             return ()
+
+
+def _around_windowed(stage: Stage, allowed: tuple[int, ...]) -> tuple[Key, ...]:
+    """Return what windowed blocks may begin with, or what was made by those that a stage names."""
+    levels = _windowed_levels(stage, allowed)
+    if stage.kind == "sam.windowed":
+        return tuple(Key("tokens", level) for level in levels)
+    left_out = stage.blocks != tuple(range(len(stage.blocks)))
+    return (Key("tokens", len(stage.blocks), left_out),)
 
 
 def _windowed_levels(stage: Stage, allowed: tuple[int, ...]) -> tuple[int, ...]:

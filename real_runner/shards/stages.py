@@ -44,20 +44,19 @@ def restore(kit: Kit, board: Board, stage: Stage) -> None:
     """Add to the whole image's tokens what was withheld of pixels, and lost where they were cut.
 
     An embedding is linear, so that is the embedding of the difference between what the edge has
-    and what it sent.
+    and what it sent. Begun again after it was stopped, the edge adds it once all the same.
     """
     if board.square is None:
         raise lacking(stage, "the resized image", board)
     if any(window not in board.tiles for window in kit.sam.whole):
         raise lacking(stage, "the tiles that were sent", board)
-    keys = _most_advanced(kit, board)
-    if not keys:
-        raise lacking(stage, "tokens", board)
-    key, tokens = board.first_of(keys, kit.sam.whole, stage.kind)
+    key, tokens = board.first_of(entry_keys(kit.sam, stage), kit.sam.whole, stage.kind)
+    if tokens is board.restored:
+        return
     weight, _ = kit.encoder.linear("patch_embed", 0)
     withheld = torch.from_numpy(_withheld(kit, board, board.square))
-    added = product(withheld.to(kit.device, kit.dtype), weight)
-    board.write(key, kit.sam.whole, tokens + added)
+    board.restored = tokens + product(withheld.to(kit.device, kit.dtype), weight)
+    board.write(key, kit.sam.whole, board.restored)
 
 
 def _withheld(kit: Kit, board: Board, square: pixels.Bytes) -> pixels.Numbers:

@@ -33,6 +33,15 @@ def test_a_number_that_is_none_is_told_in_one_line(tmp_path, capsys):
     assert not (tmp_path / "x").exists()
 
 
+def test_shards_that_see_everything_of_their_own_are_told_no_means(tmp_path, capsys):
+    orders = ["train", "--order", "landmark", "--withhold", "1", "--out", str(tmp_path / "x")]
+    assert status_of(orders) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("tessera: --withhold: has no meaning for order 'landmark'")
+    assert said.count("\n") == 1
+    assert not (tmp_path / "x").exists()
+
+
 @pytest.mark.long
 def test_a_course_ends_with_weights_and_what_made_them(tmp_path, capsys, monkeypatch):
     from experiments.laboratory.training import sitting

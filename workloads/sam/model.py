@@ -127,9 +127,10 @@ class Sam:
         """Return cutting the resized image into shards, without means if told."""
         return stages.partition(self.variant, self.pixel_encoding, self.precision, withhold)
 
-    def restore(self) -> Stage:
-        """Return embedding what was withheld of all pixels, and adding it to the tokens."""
-        return self.stage("restore", costs.patch_embedding(self.variant, self.variant.tokens))
+    def restore(self, blocks: tuple[int, ...]) -> Stage:
+        """Return adding an embedding of what was withheld to all tokens that passed ``blocks``."""
+        work = costs.patch_embedding(self.variant, self.variant.tokens)
+        return self.stage("restore", work, blocks=blocks)
 
     def split(self) -> Stage:
         """Return cutting the whole image's tokens into shards: each read and written once."""

@@ -103,7 +103,10 @@ def _exact_round(sam: Sam, options: Options, run: Run, *, last: bool = False) ->
 def _prefix(sam: Sam, options: Options) -> Sharding:
     """Clouds run the blocks before the first global one; one round trip, exact."""
     first, *rest = runs(sam.variant)
-    edge = [*_merged(sam, options), *map(sam.global_block, first.following)]
+    edge = [
+        *_merged(sam, options, first.windowed),
+        *map(sam.global_block, first.following),
+    ]
     for run in rest:
         edge += [sam.windowed(run.windowed)] if run.windowed else []
         edge += map(sam.global_block, run.following)
@@ -113,13 +116,13 @@ def _prefix(sam: Sam, options: Options) -> Sharding:
 def _deferred(sam: Sam, options: Options) -> Sharding:
     """Clouds run all windowed blocks, the edge all global ones after; changed function."""
     following = map(sam.global_block, sam.variant.global_blocks)
-    edge = (*_merged(sam, options), *following, *ending(sam))
+    edge = (*_merged(sam, options, sam.variant.windowed_blocks), *following, *ending(sam))
     return _one_round(sam, options, "deferred", sam.variant.windowed_blocks, edge)
 
 
-def _merged(sam: Sam, options: Options) -> tuple[Stage, ...]:
-    """Return putting together what clouds return, and adding what they were not told."""
-    return (sam.merge(), sam.restore()) if options.withhold else (sam.merge(),)
+def _merged(sam: Sam, options: Options, blocks: tuple[int, ...]) -> tuple[Stage, ...]:
+    """Return putting together what clouds return after ``blocks``, and adding what they lacked."""
+    return (sam.merge(), sam.restore(blocks)) if options.withhold else (sam.merge(),)
 
 
 def _one_round(

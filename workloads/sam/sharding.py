@@ -38,7 +38,6 @@ class Options:
                 f"noise: is added to patch embeddings, but upload is {self.upload!r}; "
                 "use upload='embeddings'"
             )
-
         if self.withhold < 0:
             raise WorkloadError(f"withhold: {self.withhold}; give at least 1 patch, 0 for nothing")
         if self.withhold and not self.patch_embed:

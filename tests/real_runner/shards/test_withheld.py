@@ -21,7 +21,7 @@ def embedding_only(sam, patches):
         up=sam.pixels,
         compute=partial(sam.stage, "patch_embed", costs.patch_embedding(sam.variant, 1), ()),
         down=partial(sam.tokens, blocks_done=0, mixes=False),
-        edge=(sam.merge(), sam.restore(), *chain[1:]),
+        edge=(sam.merge(), sam.restore(()), *chain[1:]),
     )
     return Sharding("prefix", (sam.partition(patches),), (trip,))
 
@@ -48,6 +48,15 @@ def test_blocks_in_windows_do_without_and_so_the_function_is_another(odd, run_ro
     apart = np.abs(without - plain).max()
     assert apart > 1e-4
     assert np.corrcoef(without.ravel(), plain.ravel())[0, 1] > 0.5
+
+
+def test_an_edge_that_begins_its_last_part_again_adds_it_once(odd, run_rounds):
+    sharding = rounds(odd.sam, "deferred", withhold=2)
+    edge = run_rounds(odd, sharding, halves(odd.sam))
+    once = odd.embedding(edge)
+    edge.run(0, sharding.rounds[0].edge[:2])
+    edge.run(0, sharding.rounds[0].edge)
+    np.testing.assert_array_equal(odd.embedding(edge), once)
 
 
 def test_clouds_are_told_of_no_mean(odd):
@@ -87,4 +96,4 @@ def test_what_stands_out_by_more_than_half_the_range_is_cut_off(odd):
 def test_without_what_was_sent_nothing_can_be_restored(odd):
     edge = odd.origin()
     with pytest.raises(StepError, match=r"sam\.restore: needs the tiles that were sent"):
-        edge.run(0, (odd.sam.restore(),))
+        edge.run(0, (odd.sam.restore(()),))

@@ -251,9 +251,10 @@ def test_noise_adds_one_stage_at_the_edge_and_nothing_else(mode):
 @pytest.mark.parametrize("mode", WITHHOLDING)
 def test_withheld_means_cost_the_edge_an_embedding_and_no_traffic(mode):
     plain, without = rounds(B, mode), rounds(B, mode, withhold=14)
+    blocks = plain.rounds[0].compute((0,)).blocks
     assert without.before == (B.partition(14),)
     assert without.before[0].setting("withhold") == 14
-    assert without.rounds[0].edge[:2] == (B.merge(), B.restore())
+    assert without.rounds[0].edge[:2] == (B.merge(), B.restore(blocks))
     assert without.rounds[0].edge[2:] == plain.rounds[0].edge[1:]
     extra = B.patch_embed().flops + 2 * 3 * 1024**2
     assert flops_of(without, SHARDS) - flops_of(plain, SHARDS) == pytest.approx(extra)
