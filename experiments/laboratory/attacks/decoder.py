@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from experiments.laboratory.attacks.attack import Known
-from experiments.laboratory.attacks.components import Components
 from experiments.laboratory.attacks.learning import Budget, applied, learn, planes, seeded
 from experiments.laboratory.attacks.pictures import Pictures
-from experiments.laboratory.attacks.views import Numbers, Views
+from experiments.laboratory.attacks.transcripts import Transcript
+from experiments.laboratory.attacks.views import Views
 
 COMPONENTS: Final = 256
 """So many principal components of what was received go in, each with a variance of 1."""
@@ -33,20 +33,20 @@ class Decoder:
         """Train the network; `ValueError` for a working size that eight does not divide."""
         if len(views.seen) % 8:
             raise ValueError(f"views: {len(views.seen)} pixels a side are no multiple of 8")
-        self._components = Components(views.numbers, COMPONENTS)
-        self._scale = np.sqrt(self._components.variances / len(views))
-        mean, inputs = planes(pictures.mean(axis=0, keepdims=True)), self._inputs(views.numbers)
+        self._components = views.transcript.components
+        self._scale = np.sqrt(self._components.variances[:COMPONENTS] / len(views))
+        mean, inputs = planes(pictures.mean(axis=0, keepdims=True)), self._inputs(views.transcript)
         self._network = seeded(lambda: Drawing(inputs.shape[1], mean), rng)
         others, truth = validation
-        held = self._inputs(others.numbers), truth
+        held = self._inputs(others.transcript), truth
         learn(self._network, (inputs, pictures), held, views.unseen, self._budget, rng)
 
     def reconstruct(self, views: Views) -> Pictures:
         """Return canvases on what the network draws."""
-        return views.completed(applied(self._network, self._inputs(views.numbers), self._budget))
+        return views.completed(applied(self._network, self._inputs(views.transcript), self._budget))
 
-    def _inputs(self, numbers: Numbers) -> Tensor:
-        scores = self._components.scores(numbers) / self._scale
+    def _inputs(self, transcript: Transcript) -> Tensor:
+        scores = transcript.scores(self._components)[:, :COMPONENTS] / self._scale
         return torch.from_numpy(scores.astype(np.float32))
 
 

@@ -17,8 +17,8 @@ from experiments.laboratory.attacks.learning import Budget, applied, learn, plan
 from experiments.laboratory.attacks.pictures import Pictures
 from experiments.laboratory.attacks.views import Views
 
-CHANNELS: Final = (16, 32, 64, 96)
-"""At the working size and each half of it."""
+CHANNELS: Final = (32, 64, 96)
+"""At half the working size, a quarter and an eighth."""
 GROUPS: Final = 8
 """Of channels that are normalised together."""
 
@@ -57,25 +57,26 @@ class Inpainting:
 class Painting(nn.Module):  # type: ignore[misc] # mypy does not read torch
     """(n, 4, side, side) to (n, 3, side, side), as what there is more or less than the first three.
 
-    At its narrowest every place learns of every other, for a window may lie far away.
+    Squares of two by two pixels go in and come out as one place of four times the channels. At its
+    narrowest every place learns of every other, for a window may lie far away.
     """
 
     def __init__(self, side_px: int) -> None:
         super().__init__()
         places = (side_px // 8) ** 2
-        self.down = nn.ModuleList(map(_block, (4, *CHANNELS), CHANNELS))
+        self.down = nn.ModuleList(map(_block, (4 * 4, *CHANNELS), CHANNELS))
         self.across = nn.Linear(places, places)
         self.up = nn.ModuleList(
             _block(low + high, high)
             for low, high in zip(CHANNELS[:0:-1], CHANNELS[-2::-1], strict=True)
         )
-        self.last = nn.Conv2d(CHANNELS[0], 3, 1)
+        self.last = nn.Conv2d(CHANNELS[0], 4 * 3, 1)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
 
     def forward(self, canvas: Tensor) -> Tensor:
         """Return the pictures; at the start of training those that went in."""
-        at, passed = canvas, []
+        at, passed = nn.functional.pixel_unshuffle(canvas, 2), []
         for place, block in enumerate(self.down):
             at = block(nn.functional.avg_pool2d(at, 2) if place else at)
             passed.append(at)
@@ -84,7 +85,7 @@ class Painting(nn.Module):  # type: ignore[misc] # mypy does not read torch
         for block in self.up:
             larger = nn.functional.interpolate(at, scale_factor=2.0)
             at = block(torch.cat([larger, passed.pop()], dim=1))
-        painted: Tensor = canvas[:, :3] + self.last(at)
+        painted: Tensor = canvas[:, :3] + nn.functional.pixel_shuffle(self.last(at), 2)
         return painted
 
 

@@ -8,6 +8,7 @@ from scipy.optimize import linear_sum_assignment
 
 from experiments.laboratory.attacks.semantic import Classifier
 from experiments.laboratory.attacks.statistics import Summary, summary
+from experiments.laboratory.attacks.transcripts import Transcript
 
 Windows = npt.NDArray[np.float32]
 """(n, windows, features), each window of a picture at its own place."""
@@ -35,13 +36,14 @@ def jigsaw(
     return Jigsaw(summary(np.array(right)), 1 / places)
 
 
-def _each(windows: Windows) -> tuple[Windows, npt.NDArray[np.int64]]:
+def _each(windows: Windows) -> tuple[Transcript, npt.NDArray[np.int64]]:
     """Return every window by itself, and its place."""
     count, places, features = windows.shape
-    return windows.reshape(-1, features), np.tile(np.arange(places), count)
+    rows = Transcript.of_numbers(windows.reshape(-1, features))
+    return rows, np.tile(np.arange(places), count)
 
 
 def _right(classifier: Classifier, picture: Windows, order: npt.NDArray[np.int64]) -> float:
-    scores = classifier.scores(picture[order])
+    scores = classifier.scores(Transcript.of_numbers(picture[order]))
     shuffled, places = linear_sum_assignment(scores, maximize=True)
     return float((order[shuffled] == places).mean())

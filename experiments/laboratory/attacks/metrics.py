@@ -26,13 +26,12 @@ def psnr(reconstructed: Pictures, truth: Pictures, where: Seen | None = None) ->
 
     The peak is 1; without any error it is infinite, on no pixel not a number.
     """
-    apart = (reconstructed.astype(np.float64) - truth) ** 2
-    chosen = apart if where is None else apart[:, where]
-    errors = chosen.reshape(len(apart), -1)
-    if not errors.shape[1]:
-        return np.full(len(apart), np.nan)
+    if where is not None and not where.any():
+        return np.full(len(truth), np.nan)
+    apart = np.square(reconstructed - truth).mean(axis=-1)
+    errors = apart.reshape(len(apart), -1) if where is None else apart[:, where]
     with np.errstate(divide="ignore"):
-        return np.asarray(-10 * np.log10(errors.mean(axis=1)))
+        return np.asarray(-10 * np.log10(errors.mean(axis=1, dtype=np.float64)))
 
 
 def identification(

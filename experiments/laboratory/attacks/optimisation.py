@@ -50,7 +50,8 @@ class Optimisation:
         """Take the means, and choose λ."""
         del rng
         self._mean = planes(pictures.mean(axis=0, keepdims=True)).to(self.device)
-        self._variance = torch.tensor(float(views.numbers.var(axis=0).mean())).clamp(min=1e-12)
+        variances = views.numbers.var(axis=0, dtype=np.float64)
+        self._variance = torch.tensor(float(variances.mean())).clamp(min=1e-12)
         part = slice(0, self.tried)
         held, truth = validation[0].of(part), validation[1][part]
         errors = []
@@ -72,7 +73,7 @@ class Optimisation:
         """Return the best pictures of one batch; what was shown stays as it is."""
         seen = torch.from_numpy(views.seen).to(self.device)
         canvas = planes(views.canvas).to(self.device)
-        wanted = torch.from_numpy(views.numbers).to(self.device)
+        wanted = torch.from_numpy(views.numbers.astype(np.float32)).to(self.device)
         guess = self._mean.repeat(len(views), 1, 1, 1).requires_grad_()
         adam = torch.optim.Adam([guess], self.rate)
         for _ in range(self.steps):

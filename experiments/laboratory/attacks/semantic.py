@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from experiments.laboratory.attacks.components import Matrix
-from experiments.laboratory.attacks.ridge import Regression
+from experiments.laboratory.attacks.held import Matrix
+from experiments.laboratory.attacks.ridge import Regression, Targets
 from experiments.laboratory.attacks.statistics import Proportion, proportion
-from experiments.laboratory.attacks.views import Numbers
+from experiments.laboratory.attacks.transcripts import Transcript
 from workloads.scenes import Scene
 
 Labels = npt.NDArray[np.int64]
@@ -37,21 +37,21 @@ class Classifier:
     """Ridge regression onto one number per class; the class with the highest is chosen."""
 
     def __init__(
-        self, numbers: Numbers, classes: Labels, validation: tuple[Numbers, Labels]
+        self, known: Transcript, classes: Labels, validation: tuple[Transcript, Labels]
     ) -> None:
         self._known, counts = np.unique(classes, return_counts=True)
         self._commonest = self._known[counts.argmax()]
         held, truth = validation
         wanted = self._one_hot(classes)
-        self._regression = Regression(numbers, wanted, (held, self._one_hot(truth)), _wrong)
+        self._regression = Regression(known, wanted, (held, self._one_hot(truth)), _wrong)
 
-    def scores(self, numbers: Numbers) -> Matrix:
+    def scores(self, transcript: Transcript) -> Matrix:
         """Return a score for each class that was learnt, in their order, (n, classes)."""
-        return self._regression.predicted(numbers)
+        return np.asarray(self._regression.predicted(transcript))
 
-    def judged(self, numbers: Numbers, classes: Labels) -> Guesses:
+    def judged(self, transcript: Transcript, classes: Labels) -> Guesses:
         """Return how often it is right on others; a class that it never met it cannot tell."""
-        found = self._known[self.scores(numbers).argmax(axis=1)]
+        found = self._known[self.scores(transcript).argmax(axis=1)]
         right, majority = (int((each == classes).sum()) for each in (found, self._commonest))
         return Guesses(proportion(right, len(classes)), proportion(majority, len(classes)))
 
@@ -59,7 +59,7 @@ class Classifier:
         return np.asarray(classes[:, None] == self._known, np.float64)
 
 
-def _wrong(predicted: Matrix, wanted: Matrix) -> float:
+def _wrong(predicted: Targets, wanted: Targets) -> float:
     """Return how often the highest score is not the wanted class's."""
     guessed = predicted.argmax(axis=1)
     return float(1 - wanted[np.arange(len(wanted)), guessed].mean())

@@ -6,38 +6,41 @@ from functools import reduce
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from experiments.laboratory.attacks.held import Numbers
 from experiments.laboratory.attacks.pictures import Pictures, Seen
-
-Numbers = npt.NDArray[np.float32]
-"""(n, features)"""
+from experiments.laboratory.attacks.transcripts import Transcript
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Views:
     """What one coalition of clouds held of n pictures, assignment the same for all of them.
 
-    ``numbers`` is everything it received, decoded from the wire, in wire order, flattened:
-    (n, features). ``canvas`` is what it was directly shown, put in its place, at the working size,
+    ``transcript`` is everything it received and sent, decoded from the wire, each member's in wire
+    order. ``canvas`` is what it was directly shown, put in its place, at the working size,
     and 0 elsewhere: (n, side, side, 3), from 0 to 1. ``seen`` tells which pixels that shows:
     (side, side). Raises `ValueError` for shapes that do not belong together.
     """
 
-    numbers: Numbers
+    transcript: Transcript
     canvas: Pictures
     seen: Seen
 
     def __post_init__(self) -> None:
-        count, side = len(self.numbers), len(self.seen)
-        wanted = {"numbers": 2, "canvas": (count, side, side, 3), "seen": (side, side)}
+        count, side = len(self.transcript), len(self.seen)
+        wanted = {"canvas": (count, side, side, 3), "seen": (side, side)}
         for name, shape in wanted.items():
-            value = getattr(self, name)
-            if shape not in (value.shape, value.ndim):
-                raise ValueError(f"views.{name}: has shape {value.shape}, not {shape}")
+            found = getattr(self, name).shape
+            if found != shape:
+                raise ValueError(f"views.{name}: has shape {found}, not {shape}")
 
     def __len__(self) -> int:
-        return len(self.numbers)
+        return len(self.transcript)
+
+    @property
+    def numbers(self) -> Numbers:
+        """The transcript as features side by side, (n, features)."""
+        return self.transcript.numbers
 
     @property
     def unseen(self) -> Seen:
@@ -46,7 +49,7 @@ class Views:
 
     def of(self, chosen: Any) -> "Views":
         """Return the views of some of the pictures: a slice, places or truths."""
-        return Views(self.numbers[chosen], self.canvas[chosen], self.seen)
+        return Views(self.transcript.of(chosen), self.canvas[chosen], self.seen)
 
     def joined(self, other: "Views") -> "Views":
         """Return what two hold together: features side by side, canvases united.
@@ -58,7 +61,7 @@ class Views:
                 f"views: {self.canvas.shape} and {other.canvas.shape} are not of the same pictures"
             )
         return Views(
-            np.concatenate([self.numbers, other.numbers], axis=1),
+            self.transcript.joined(other.transcript),
             np.where(self.seen[..., None], self.canvas, other.canvas),
             self.seen | other.seen,
         )

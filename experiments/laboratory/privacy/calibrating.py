@@ -8,6 +8,7 @@ from experiments.laboratory.attacks.metrics import psnr
 from experiments.laboratory.attacks.pictures import SIDE_PX, Pictures, averaged
 from experiments.laboratory.attacks.similarity import ssim
 from experiments.laboratory.attacks.thresholds import Thresholds, thresholds
+from experiments.laboratory.attacks.transcripts import Transcript
 from experiments.laboratory.attacks.views import Views
 from experiments.laboratory.privacy.portfolio import ignorant
 from experiments.laboratory.privacy.protocol import Protocol
@@ -40,5 +41,6 @@ def calibrated(protocol: Protocol, side_px: int, told: Callable[[], None]) -> Th
 
 def _nothing(count: int) -> Views:
     shape = (SIDE_PX, SIDE_PX)
-    return Views(np.empty((count, 0), np.float32), np.zeros((count, *shape, 3), np.float32),
+    nothing = Transcript.of_numbers(np.empty((count, 0), np.float32))
+    return Views(nothing, np.zeros((count, *shape, 3), np.float32),
                  np.zeros(shape, bool))  # fmt: skip

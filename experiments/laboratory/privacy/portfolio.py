@@ -6,7 +6,7 @@ from experiments.laboratory.attacks.attack import Attack
 from experiments.laboratory.attacks.baselines import Interpolation, MeanFill, MeanImage, OtherImage
 from experiments.laboratory.attacks.decoder import Decoder
 from experiments.laboratory.attacks.inpainting import Inpainting
-from experiments.laboratory.attacks.learning import Budget
+from experiments.laboratory.attacks.learning import Budget, multiplies_halves
 from experiments.laboratory.attacks.ridge import Ridge
 from experiments.laboratory.privacy.protocol import Spending
 
@@ -27,7 +27,9 @@ def quick() -> Iterator[Attack]:
 
 def slow(spending: Spending) -> Iterator[Attack]:
     """Yield the networks, each with the same budget."""
-    budget = Budget(spending.steps, spending.batch, spending.rate, spending.every)
+    budget = Budget(
+        spending.steps, spending.batch, spending.rate, spending.every, halves=multiplies_halves()
+    )
     yield Decoder(budget)
     yield Inpainting(budget)
 

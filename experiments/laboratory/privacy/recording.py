@@ -4,13 +4,14 @@ Nothing is taken from inside of the model: a cloud's numbers are those of the tr
 plan names, as they were written for the wire and read again.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from experiments.laboratory.attacks.pictures import Pictures, Seen, averaged, shown
+from experiments.laboratory.attacks.transcripts import Transcript
 from experiments.laboratory.attacks.views import Views
 from experiments.laboratory.crew import by_many
 from experiments.laboratory.examiner import Examiner
@@ -41,18 +42,18 @@ class _Held:
 class Recording:
     """The truth, at the working size, and what each cloud held, by name.
 
-    Numbers are kept in half the room; `views` has them as attackers take them.
+    Numbers are kept in half precision. What is worked out of a node's views stays with them.
     """
 
     pictures: Pictures
-    numbers: dict[str, Halves]
+    transcripts: dict[str, Transcript]
     canvases: dict[str, Canvas]
     seen: dict[str, Seen]
 
     def views(self, node: str) -> Views:
         """Return what one cloud held."""
         canvas = np.asarray(self.canvases[node] / 255, np.float32)
-        return Views(self.numbers[node].astype(np.float32), canvas, self.seen[node])
+        return Views(self.transcripts[node], canvas, self.seen[node])
 
 
 class Recorder:
@@ -87,7 +88,7 @@ class Recorder:
             )
         return Recording(
             np.stack(truth),
-            {node: np.stack([held[node].numbers for held in every]) for node in nodes},
+            {node: _stacked([held[node].numbers for held in every]) for node in nodes},
             {node: np.stack([held[node].canvas for held in every]) for node in nodes},
             {node: every[0][node].seen for node in nodes},
         )
@@ -111,6 +112,10 @@ class Recorder:
             canvas = (averaged([colours])[0] * 255).round().astype(np.uint8)
             held[node] = _Held(shown(seen), numbers, canvas)
         return averaged([subject.picture])[0], held
+
+
+def _stacked(numbers: Sequence[Halves]) -> Transcript:
+    return Transcript.of_numbers(np.stack(numbers))
 
 
 def _numbers(sent: Sent) -> Halves:

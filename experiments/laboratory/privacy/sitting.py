@@ -174,7 +174,7 @@ class Sitting:
         held = self._labels("attack-validate", sizes.attack_validate)
         attacked = self._labels("test", sizes.test)
         for node in self._nodes:
-            views = [_united(each, (node,)).numbers for each in self._recordings]
+            views = [each.transcripts[node] for each in self._recordings]
             for name, classes in known.items():
                 classifier = Classifier(views[0], classes, (views[1], held[name]))
                 guesses = classifier.judged(views[2], attacked[name])

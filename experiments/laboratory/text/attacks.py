@@ -8,6 +8,7 @@ import numpy.typing as npt
 import torch
 
 from experiments.laboratory.attacks.semantic import Classifier
+from experiments.laboratory.attacks.transcripts import Transcript
 from experiments.laboratory.text.recording import Heard, Rows
 from real_runner.shards.llama.layers import Layers, Segment
 
@@ -30,13 +31,15 @@ class Inverter:
     """A10, trained: ridge regression from a hidden state to the token it was made of."""
 
     def __init__(self, known: Sequence[Heard], validation: Sequence[Heard]) -> None:
-        held = _rows(validation), _tokens(validation)
-        self._classifier = Classifier(_rows(known), _tokens(known), held)
+        held = _transcript(validation), _tokens(validation)
+        self._classifier = Classifier(_transcript(known), _tokens(known), held)
         self._classes = np.unique(_tokens(known))
 
     def guess(self, rows: Rows) -> Guess:
         """Return a token for each row; one that it never met it cannot tell."""
-        return np.asarray(self._classes[self._classifier.scores(rows).argmax(axis=1)])
+        return np.asarray(
+            self._classes[self._classifier.scores(Transcript.of_numbers(rows)).argmax(axis=1)]
+        )
 
 
 def sequential(rows: Rows, layers: Layers, first: int) -> Guess:
@@ -80,8 +83,8 @@ def _likeness(rows: Rows, layers: Layers) -> npt.NDArray[np.float64]:
     return np.asarray(rows @ table.T / np.maximum(lengths, 1e-12), np.float64)
 
 
-def _rows(heard: Sequence[Heard]) -> Rows:
-    return np.concatenate([each.received for each in heard])
+def _transcript(heard: Sequence[Heard]) -> Transcript:
+    return Transcript.of_numbers(np.concatenate([each.received for each in heard]))
 
 
 def _tokens(heard: Sequence[Heard]) -> Guess:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from experiments.laboratory.attacks.pictures import Pictures, Seen, averaged
+from experiments.laboratory.attacks.transcripts import Transcript
 from experiments.laboratory.attacks.views import Views
 from workloads.scenes import Look, Scene, Split, scene
 
@@ -59,11 +60,12 @@ def tile(row: int, column: int, size: int = 8) -> Seen:
 def pixels(pictures: Pictures, seen: Seen) -> Views:
     """What a cloud holds that is sent the pixels themselves."""
     canvas = np.where(seen[..., None], pictures, 0).astype(np.float32)
-    return Views(pictures[:, seen].reshape(len(pictures), -1), canvas, seen)
+    numbers = pictures[:, seen].reshape(len(pictures), -1)
+    return Views(Transcript.of_numbers(numbers), canvas, seen)
 
 
 def blind(pictures: Pictures, rng: np.random.Generator, features: int = 400) -> Views:
     """What a cloud holds that is sent additive shares: numbers as good as random."""
     seen = np.zeros(pictures.shape[1:3], bool)
     numbers = rng.standard_normal((len(pictures), features)).astype(np.float32)
-    return Views(numbers, np.zeros_like(pictures), seen)
+    return Views(Transcript.of_numbers(numbers), np.zeros_like(pictures), seen)

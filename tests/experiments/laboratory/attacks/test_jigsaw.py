@@ -5,8 +5,9 @@ import pytest
 
 from experiments.laboratory.attacks.jigsaw import jigsaw
 from experiments.laboratory.attacks.semantic import Classifier, labels
+from experiments.laboratory.attacks.transcripts import Transcript
 
-from .conftest import World, blind, tile
+from .conftest import World, blind, pixels, tile
 
 
 def windows(count: int, told: float, seed: int) -> np.ndarray:
@@ -40,13 +41,12 @@ def test_the_mood_lies_over_all_of_a_picture_so_that_one_view_tells_it(world: Wo
     assert sorted(found["test"]) == ["largest hue", "mood", "secret"]
     mood = {split: each["mood"] for split, each in found.items()}
     numbers = {
-        split: pictures[:, tile(8, 8)].reshape(len(pictures), -1)
-        for split, pictures in world.pictures.items()
+        split: pixels(pictures, tile(8, 8)).transcript for split, pictures in world.pictures.items()
     }
     judged = classified(numbers, mood).judged(numbers["test"], mood["test"])
     assert judged.right.low > judged.majority.high
     rng = np.random.default_rng(0)
-    noise = {split: blind(each, rng).numbers for split, each in world.pictures.items()}
+    noise = {split: blind(each, rng).transcript for split, each in world.pictures.items()}
     judged = classified(noise, mood).judged(noise["test"], mood["test"])
     assert judged.right.low < 1 / 8 < judged.right.high
 
@@ -55,8 +55,9 @@ def test_the_majority_is_that_of_the_pictures_learnt_from():
     numbers = np.random.default_rng(0).standard_normal((30, 4)).astype(np.float32)
     classes = np.array([3] * 20 + [5] * 10)
     numbers[:20, 0] += 20
-    found = Classifier(numbers, classes, (numbers, classes)).judged(numbers, classes)
+    known = Transcript.of_numbers(numbers)
+    found = Classifier(known, classes, (known, classes)).judged(known, classes)
     assert found.majority.rate == pytest.approx(2 / 3)
     assert found.right.rate == 1
-    unknown = Classifier(numbers, classes, (numbers, classes)).judged(numbers, classes + 1)
+    unknown = Classifier(known, classes, (known, classes)).judged(known, classes + 1)
     assert unknown.right.successes == 0

@@ -15,12 +15,13 @@ from experiments.laboratory.attacks.learning import Budget
 from experiments.laboratory.attacks.metrics import psnr
 from experiments.laboratory.attacks.optimisation import Optimisation, variation
 from experiments.laboratory.attacks.pictures import Pictures
+from experiments.laboratory.attacks.transcripts import Transcript
 from experiments.laboratory.attacks.views import Views
 
 from .conftest import World, blind, pixels, tile
 
 SEEN = tile(8, 8, 16)
-BUDGET = Budget(steps=60, batch=16, rate=2e-3, every=20)
+BUDGET = Budget(steps=150, batch=16, rate=2e-3, every=25)
 
 
 def reconstructed(attack: Attack, of: dict[str, Views], world: World) -> Pictures:
@@ -78,7 +79,9 @@ def test_descent_finds_the_picture_that_a_model_turns_into_what_was_received(wor
     of = {}
     for split, pictures in small.pictures.items():
         numbers = embedded(torch.from_numpy(pictures).permute(0, 3, 1, 2)).numpy()
-        of[split] = Views(numbers, np.zeros_like(pictures), np.zeros((32, 32), bool))
+        of[split] = Views(
+            Transcript.of_numbers(numbers), np.zeros_like(pictures), np.zeros((32, 32), bool)
+        )
     attack = Optimisation(embedded, steps=150, weights=(0.0, 0.01, 10.0), tried=4)
     found = reconstructed(attack, of, small)
     assert attack.weight < 10

@@ -5,11 +5,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from experiments.laboratory.attacks.components import Components
 from experiments.laboratory.attacks.metrics import identification, psnr
 from experiments.laboratory.attacks.pictures import Pictures, Seen
 from experiments.laboratory.attacks.ridge import GRID, Regression, Ridge
 from experiments.laboratory.attacks.statistics import Proportion, proportion
+from experiments.laboratory.attacks.transcripts import Transcript
 from experiments.laboratory.attacks.views import Views, united
 
 from .conftest import World, blind, pixels, tile
@@ -37,13 +37,14 @@ def test_predictions_are_the_closed_forms_with_few_features_and_with_many(featur
     numbers = rng.standard_normal((20, features)).astype(np.float32) * 3 + 1
     wanted = numbers[:, :2].astype(np.float64) + rng.standard_normal((20, 2))
     others = rng.standard_normal((7, features)).astype(np.float32) * 3 + 1
-    found = Regression(numbers, wanted, (numbers, wanted), lambda *_: 0.0)
-    assert found.penalty == pytest.approx(found._components.variances.mean() * GRID[-1])
+    known = Transcript.of_numbers(numbers)
+    found = Regression(known, wanted, (known, wanted), lambda *_: 0.0)
+    assert found.penalty == pytest.approx(known.components.variances.mean() * GRID[-1])
     x = (numbers - numbers.mean(axis=0)) / numbers.std(axis=0)
     z = (others - numbers.mean(axis=0)) / numbers.std(axis=0)
     inverse = np.linalg.inv(x.T @ x + found.penalty * np.eye(features))
     by_hand = z @ inverse @ x.T @ (wanted - wanted.mean(axis=0)) + wanted.mean(axis=0)
-    assert found.predicted(others) == pytest.approx(by_hand, rel=1e-6)
+    assert found.predicted(Transcript.of_numbers(others)) == pytest.approx(by_hand, rel=1e-6)
 
 
 def test_the_penalty_is_the_one_that_does_best_on_the_validation_split():
@@ -55,25 +56,11 @@ def test_the_penalty_is_the_one_that_does_best_on_the_validation_split():
     def error(one: np.ndarray, other: np.ndarray) -> float:
         return float(((one - other) ** 2).mean())
 
-    held = rng.standard_normal((40, 30)).astype(np.float32)
-    exact = Regression(numbers, plain, (numbers, plain), error)
-    shrunk = Regression(numbers, noisy, (held, 0 * held[:, :2].astype(np.float64)), error)
+    known = Transcript.of_numbers(numbers)
+    held = Transcript.of_numbers(rng.standard_normal((40, 30)).astype(np.float32))
+    exact = Regression(known, plain, (known, plain), error)
+    shrunk = Regression(known, noisy, (held, np.zeros((40, 2))), error)
     assert shrunk.penalty > 1e3 * exact.penalty
-
-
-def test_components_hold_all_distances_and_leave_out_what_never_varies():
-    rng = np.random.default_rng(0)
-    numbers = rng.standard_normal((9, 5000)).astype(np.float32)
-    numbers[:, 7] = 3
-    found = Components(numbers)
-    scores = found.scores(numbers)
-    assert scores.shape == (9, 8)
-    assert (scores**2).sum(axis=0) == pytest.approx(found.variances)
-    assert (scores**2).sum() == pytest.approx(9 * 4999)
-    changed = numbers.copy()
-    changed[:, 7] = 99
-    assert found.scores(changed) == pytest.approx(scores)
-    assert Components(numbers, most=3).scores(numbers) == pytest.approx(scores[:, :3])
 
 
 def test_what_is_a_linear_function_of_a_picture_gives_it_away(world: World):
@@ -82,10 +69,12 @@ def test_what_is_a_linear_function_of_a_picture_gives_it_away(world: World):
     nothing = np.zeros((32, 32), bool)
     of = {
         split: Views(
-            pictures.reshape(len(pictures), -1) @ mix, np.zeros_like(pictures), nothing
+            Transcript.of_numbers(pictures.reshape(len(pictures), -1) @ mix),
+            np.zeros_like(pictures),
+            nothing,
         )
         for split, pictures in world.pictures.items()
-    }  # fmt: skip
+    }
     guessed = reconstructed(of, world)
     truth = world.pictures["test"]
     mean = np.broadcast_to(truth.mean(axis=0), truth.shape)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from experiments.laboratory.attacks.coalitions import coalitions, greedy
+from experiments.laboratory.attacks.transcripts import Transcript
 from experiments.laboratory.attacks.views import Views, united
 
 from .conftest import pixels, tile
@@ -32,7 +33,7 @@ def test_views_of_many_frames_are_united_in_order():
 
 def test_shapes_that_do_not_belong_together_are_refused():
     with pytest.raises(ValueError, match=r"views.canvas: has shape"):
-        Views(np.zeros((2, 4), np.float32), PICTURES, tile(0, 0))
+        Views(Transcript.of_numbers(np.zeros((2, 4), np.float32)), PICTURES, tile(0, 0))
 
 
 def test_what_was_shown_is_copied_into_a_guess():

@@ -25,10 +25,10 @@ def truth(count=3):
 
 def test_pixels_are_shown_in_their_places_and_nothing_else_is(record):
     found = record("sharded/deferred:assignment=round-robin")
-    assert len(found.numbers) == 4
+    assert len(found.transcripts) == 4
     np.testing.assert_array_equal(found.pictures, truth())
     covered = np.zeros((64, 64), int)
-    for node in found.numbers:
+    for node in found.transcripts:
         views = found.views(node)
         assert views.numbers.shape == (3, PIXELS + TOKENS)
         apart = np.abs(views.canvas - found.pictures)[:, views.seen]
@@ -41,7 +41,7 @@ def test_pixels_are_shown_in_their_places_and_nothing_else_is(record):
 def test_where_tokens_mix_all_later_ones_are_recorded_too(record):
     views = record("sharded/exact:assignment=round-robin").views
     few = record("sharded/prefix:assignment=round-robin").views
-    node = next(iter(record("sharded/prefix:assignment=round-robin", 1).numbers))
+    node = next(iter(record("sharded/prefix:assignment=round-robin", 1).transcripts))
     # Four rounds: after the first, tokens go out and come back three times more.
     assert views(node).numbers.shape[1] == PIXELS + TOKENS + 3 * 2 * TOKENS
     assert few(node).numbers.shape[1] == PIXELS + TOKENS
@@ -82,7 +82,7 @@ def test_noise_follows_from_the_picture_in_whatever_process_and_order(checkpoint
 
 def test_embeddings_are_turned_back_into_what_closed_form_can_tell(record):
     found = record("sharded/deferred:assignment=round-robin,upload=embeddings")
-    for node in found.numbers:
+    for node in found.transcripts:
         views = found.views(node)
         assert views.numbers.shape == (3, 2 * TOKENS)
         seen = found.pictures[:, views.seen]
@@ -93,7 +93,7 @@ def test_embeddings_are_turned_back_into_what_closed_form_can_tell(record):
 def test_noise_is_in_what_is_recorded(record):
     plain = record("sharded/deferred:assignment=round-robin,upload=embeddings")
     noisy = record("sharded/deferred:assignment=round-robin,upload=embeddings,epsilon=1")
-    node = next(iter(plain.numbers))
+    node = next(iter(plain.transcripts))
     plain_error, noisy_error = (
         ((each.views(node).canvas - each.pictures)[:, each.seen[node]] ** 2).mean()
         for each in (plain, noisy)
@@ -103,8 +103,8 @@ def test_noise_is_in_what_is_recorded(record):
 
 def test_shares_show_nothing_and_are_as_good_as_random(record):
     found = record("sharded/shares:clouds=2,blocks=0", 2)
-    assert len(found.numbers) == 2
-    for node in found.numbers:
+    assert len(found.transcripts) == 2
+    for node in found.transcripts:
         views = found.views(node)
         assert not views.seen.any()
         bytes_ = views.numbers[:, : 256 * 768 * 8]
@@ -114,7 +114,7 @@ def test_shares_show_nothing_and_are_as_good_as_random(record):
 
 def test_a_cloud_that_is_sent_the_whole_picture_is_shown_all_of_it(record):
     found = record("offload")
-    (node,) = found.numbers
+    (node,) = found.transcripts
     views = found.views(node)
     assert views.seen.all()
     assert np.abs(views.canvas - found.pictures).max() <= 0.5 / 255 + 1e-6
