@@ -142,7 +142,11 @@ def _freeze(path: Path, sam: "Sam") -> None:
 
 
 def _tell(found: Tables, refused: dict[str, str], candidates: int, *, as_json: bool) -> None:
-    from experiments.laboratory.privacy.sitting import FRAMES, TOGETHER  # noqa: PLC0415 - torch
+    from experiments.laboratory.privacy.sitting import (  # noqa: PLC0415 - torch
+        FRAMES,
+        PLACED,
+        TOGETHER,
+    )
     from experiments.laboratory.privacy.verdict import curve, verdict  # noqa: PLC0415
 
     verdicts = [verdict(spec, tables) for spec, tables in found.items()]
@@ -157,6 +161,12 @@ def _tell(found: Tables, refused: dict[str, str], candidates: int, *, as_json: b
     ):
         curves = {spec: curve(tables[table], by) for spec, tables in found.items()}
         show(_curves(title, by, curves))
+    for spec, tables in found.items():
+        for row in tables[PLACED].to_dict("records"):
+            print(
+                f"{spec}: of {row['windows']} windows {row['mean']:.1%} are put back in their "
+                f"places by what they show, were those secret (A6; by chance {row['chance']:.1%})"
+            )
     for policy, reason in refused.items():
         print(f"{policy}: {reason}")
 

@@ -79,6 +79,9 @@ def test_from_thresholds_to_the_verdict(places, capsys):
         assert len({row["who"] for row in each["shown"]}) == 4
         assert each["pixels"] == pytest.approx(0.25, abs=0.2)
         assert {row["attribute"] for row in each["meaning"]} == {"mood", "largest hue", "secret"}
+        (placed,) = each["placed"]
+        assert (placed["windows"], placed["chance"]) == (16, 1 / 16)
+        assert 1 / 16 < placed["mean"] <= 1
         everyone = [row for row in each["together"] if row["k"] == 4]
         assert all(row["identified"] == row["pictures"] for row in everyone)
 

@@ -1,17 +1,22 @@
 """A6: put shuffled windows back in their places, by what each window's numbers say of its own."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
+from experiments.laboratory.attacks.pictures import Pictures
 from experiments.laboratory.attacks.semantic import Classifier
 from experiments.laboratory.attacks.statistics import Summary, summary
 from experiments.laboratory.attacks.transcripts import Transcript
 
 Windows = npt.NDArray[np.float32]
 """(n, windows, features), each window of a picture at its own place."""
+
+Place = tuple[slice, slice]
+"""Rows and columns of a picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +25,11 @@ class Jigsaw:
 
     accuracy: Summary
     chance: float
+
+
+def cut_out(pictures: Pictures, places: Sequence[Place]) -> Windows:
+    """Return the pixels of windows of one size, as features."""
+    return np.stack([pictures[:, *each].reshape(len(pictures), -1) for each in places], axis=1)
 
 
 def jigsaw(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from experiments.laboratory.attacks.jigsaw import Place
 from experiments.laboratory.attacks.pictures import Pictures, Seen, averaged, shown
 from experiments.laboratory.attacks.transcripts import Transcript
 from experiments.laboratory.attacks.views import Views
@@ -92,6 +93,11 @@ class Recorder:
             {node: np.stack([held[node].canvas for held in every]) for node in nodes},
             {node: every[0][node].seen for node in nodes},
         )
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Where the windows are of which shards are made, at the working size."""
+        return self._showing.places()
 
     def masks(self, subject: Subject) -> tuple[Masks, Masks]:
         """Return the masks of the unsplit model and of the policy, with the same weights."""

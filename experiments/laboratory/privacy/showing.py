@@ -6,7 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from experiments.laboratory.attacks.jigsaw import Place
 from experiments.laboratory.attacks.patches import Inversion
+from experiments.laboratory.attacks.pictures import SIDE_PX
 from real_runner.inline import Sent
 from real_runner.shards.pixels import DEVIATION, MEAN, parted, prepared, tile_colours
 from workloads.images import Image
@@ -27,6 +29,18 @@ class Showing:
         weight = weights[f"{embedding}.weight"].float().numpy().reshape(sam.variant.dim, -1)
         self._inversion = Inversion(weight, weights[f"{embedding}.bias"].float().numpy())
         self._positions = weights["image_encoder.pos_embed"].float().numpy()[0]
+
+    def places(self) -> tuple[Place, ...]:
+        """Return where all windows that lie wholly in the picture are, at the working size."""
+        per, known = self._sam.variant.image_px // SIDE_PX, windows(self._sam.variant)
+        return tuple(
+            (
+                slice(each.top_px // per, (each.top_px + each.height_px) // per),
+                slice(each.left_px // per, (each.left_px + each.width_px) // per),
+            )
+            for each in known
+            if each.tokens == each.padded_tokens
+        )
 
     def square(self, received: Iterable[Sent]) -> Square:
         """Return what is shown by a whole picture, by pixels, and by embeddings (A1)."""

@@ -13,6 +13,7 @@ from PIL import Image
 from experiments.laboratory.attacks.attack import Attack
 from experiments.laboratory.attacks.coalitions import coalitions
 from experiments.laboratory.attacks.exposure import exposure
+from experiments.laboratory.attacks.jigsaw import cut_out, jigsaw
 from experiments.laboratory.attacks.pictures import Seen
 from experiments.laboratory.attacks.ridge import Ridge
 from experiments.laboratory.attacks.semantic import Classifier, Labels, labels
@@ -35,7 +36,9 @@ from workloads.scenes import Look, Scene, Split, scene
 
 Told = Callable[[], None]
 Row = dict[str, object]
-ALONE, TOGETHER, FRAMES, MEANING, SHOWN = "alone", "together", "frames", "meaning", "shown"
+ALONE, TOGETHER, FRAMES, MEANING, PLACED, SHOWN = (
+    "alone", "together", "frames", "meaning", "placed", "shown"
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,7 @@ class Sitting:
             TOGETHER: self._together,
             FRAMES: self._frames,
             MEANING: self._meaning,
+            PLACED: self._placed,
             SHOWN: self._shown,
         }
         return {table: self._kept(table, make) for table, make in makers.items()}
@@ -185,6 +189,22 @@ class Sitting:
                     "right": guesses.right.successes,
                     "majority": guesses.majority.successes,
                 }
+
+    def _placed(self) -> Iterator[Row]:
+        """Put windows back in their places, by what they show alone (A6).
+
+        All clouds know whose windows are whose; this is what it would be worth to keep it from
+        them. Windows that nobody is shown are left out.
+        """
+        seen = np.logical_or.reduce(list(self._nodes.values()))
+        places = [each for each in self._recorder.places if seen[each].all()]
+        if len(places) < 2:
+            return
+        known, held, attacked = (
+            cut_out(_united(each, list(self._nodes)).canvas, places) for each in self._recordings
+        )
+        found = jigsaw(known, held, attacked, self._rng("places"))
+        yield {"windows": len(places), "chance": found.chance, **asdict(found.accuracy)}
 
     def _labels(self, split: Split, count: int) -> dict[str, Labels]:
         return labels(list(self._measure.scenes(split, count)))

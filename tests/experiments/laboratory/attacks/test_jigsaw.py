@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments.laboratory.attacks.jigsaw import jigsaw
+from experiments.laboratory.attacks.jigsaw import cut_out, jigsaw
 from experiments.laboratory.attacks.semantic import Classifier, labels
 from experiments.laboratory.attacks.transcripts import Transcript
 
@@ -22,6 +22,14 @@ def test_windows_whose_place_is_told_come_back_to_it():
     found = jigsaw(known, held, attacked, np.random.default_rng(0))
     assert found.chance == 1 / 16
     assert found.accuracy.mean > 0.95
+
+
+def test_windows_are_cut_out_whole_and_in_order():
+    pictures = np.arange(2 * 4 * 4 * 3, dtype=np.float32).reshape(2, 4, 4, 3)
+    right = slice(0, 2), slice(2, 4)
+    found = cut_out(pictures, [right, (slice(2, 4), slice(0, 2))])
+    assert found.shape == (2, 2, 12)
+    np.testing.assert_array_equal(found[:, 0], pictures[:, *right].reshape(2, -1))
 
 
 def test_windows_that_tell_nothing_of_their_place_come_there_by_chance():

@@ -8,11 +8,14 @@ import pytest
 
 from experiments.laboratory.attacks.pictures import averaged
 from experiments.laboratory.examiner import Examiner
+from experiments.laboratory.privacy.showing import Showing
 from experiments.laboratory.subjects import drawn
 from experiments.scenarios.loader import load
 from real_runner.deployment import NodeSpec
+from real_runner.shards.weights import read
 from sim.errors import PolicyError
 from tests.computing import one_thread
+from workloads.catalogue import model_named
 from workloads.scenes import Look, scene
 
 PIXELS, TOKENS = 4 * 64 * 64 * 3, 4 * 16 * 192
@@ -36,6 +39,17 @@ def test_pixels_are_shown_in_their_places_and_nothing_else_is(record):
         assert not views.canvas[:, views.unseen].any()
         covered += views.seen
     assert (covered == 1).all()
+
+
+def test_places_are_those_of_the_windows_that_clouds_are_shown(record, checkpoint):
+    places = Showing(model_named("sam-small"), read(checkpoint)).places()
+    covered = np.zeros((64, 64), int)
+    for each in places:
+        covered[each] += 1
+    assert (covered == 1).all()
+    for seen in record("sharded/deferred:assignment=round-robin", 1).seen.values():
+        assert sum(seen[each].all() for each in places) == 4
+        assert all(seen[each].all() or not seen[each].any() for each in places)
 
 
 def test_where_tokens_mix_all_later_ones_are_recorded_too(record):
