@@ -3,6 +3,7 @@
 import signal
 import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import NoReturn, cast
 
 import typer
@@ -37,8 +38,14 @@ def program_of(help_: str) -> typer.Typer:
 
 def end_with(status: Callable[[list[str]], int]) -> NoReturn:
     """Leave this process with the status of its arguments; a request to end is an interrupt."""
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, _as_interrupt)
     sys.exit(status(sys.argv[1:]))
+
+
+def _as_interrupt(_: int, frame: FrameType | None) -> None:
+    """Do what an interrupt does, also where interrupts are ignored, as a shell's ``&`` has it."""
+    handler = signal.getsignal(signal.SIGINT)
+    (handler if callable(handler) else signal.default_int_handler)(signal.SIGINT, frame)
 
 
 def status_of(

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -305,9 +306,20 @@ def test_the_console_script_runs_the_same_program() -> None:
     assert ended.stderr == ""
 
 
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def _ignoring_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@pytest.mark.parametrize(
+    ("ending", "begun_by"),
+    [
+        (signal.SIGINT, None),
+        (signal.SIGTERM, None),
+        pytest.param(signal.SIGTERM, _ignoring_interrupts, id="SIGTERM-in-the-background"),
+    ],
+)
 def test_an_interrupted_run_says_so_and_leaves_nothing(
-    tmp_path: Path, ending: signal.Signals
+    tmp_path: Path, ending: signal.Signals, begun_by: Callable[[], None] | None
 ) -> None:
     out = tmp_path / "deep" / "results"
     endless = ("--set", "replications=1000000", "--out", str(out))
@@ -316,6 +328,7 @@ def test_an_interrupted_run_says_so_and_leaves_nothing(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=begun_by,  # noqa: PLW1509 - sets a signal, and no more
     )
     try:
         while process.poll() is None and not list(tmp_path.glob("deep/.results.*/steps.parquet")):
