@@ -16,6 +16,7 @@ from sim.policies.placement import (
     fetch_to,
     job_of,
 )
+from sim.policies.staged import staged_plan
 from sim.policy import Estimates, Progress, View
 from workloads.codec import codec_named
 from workloads.stage import Request, Stage
@@ -146,12 +147,5 @@ def _running_totals(world: Estimates, stages: tuple[Stage, ...], node: str) -> l
 
 @lru_cache(maxsize=1024)
 def _cut_plan(job: Job, edge: str, cut: Cut, codec: str) -> Plan:
-    builder = PlanBuilder()
-    stages = chain_stages(job.model)
-    done = builder.compute(edge, stages[: cut.stages], fetch_to(builder, job, edge))
-    if not cut.cloud:
-        return answer_from(builder, job, edge, done)
-    sent = chain_payloads(job.model)[cut.stages]
-    arrived = builder.transfer(edge, cut.cloud, sent, codec, done)
-    done = builder.compute(cut.cloud, stages[cut.stages :], arrived)
-    return answer_from(builder, job, cut.cloud, done)
+    rest = len(chain_stages(job.model)) - cut.stages
+    return staged_plan(job, edge, [edge] * cut.stages + [cut.cloud] * rest, codec)

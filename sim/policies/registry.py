@@ -22,6 +22,8 @@ from sim.policies.denoising import summary as design_summary
 from sim.policies.generating import CloudOnly, EdgeOnly
 from sim.policies.lambda_split import LambdaSplit, Pipelined
 from sim.policies.lambda_split_best import LambdaSplitBest
+from sim.policies.min_cut import MinCut
+from sim.policies.pipeline import Pipeline
 from sim.policies.sharded import Sharded
 from sim.policies.shares import Shares
 from sim.policy import Policy
@@ -36,6 +38,8 @@ POLICIES: Entries = {
     "local": (Local, {}),
     "offload": (Offload, {}),
     "best-split": (BestSplit, {}),
+    "min-cut": (MinCut, {}),
+    "pipeline": (Pipeline, {}),
     "sharded/exact": (Sharded, {"mode": "exact"}),
     "sharded/prefix": (Sharded, {"mode": "prefix"}),
     "sharded/deferred": (Sharded, {"mode": "deferred"}),
