@@ -13,6 +13,8 @@ import numpy as np
 from sim.errors import PolicyError
 from sim.policies.constrained import constrained
 from sim.policies.grouping import apart, close
+from sim.policies.listed import listed
+from sim.policies.programmed import programmed
 from sim.policies.task import Task
 from workloads.sam.geometry import Window
 from workloads.stage import Shard
@@ -26,6 +28,8 @@ SchemeName = Literal[
     "checkerboard",
     "speed-proportional",
     "privacy-constrained",
+    "heft",
+    "least-makespan",
 ]
 
 
@@ -107,6 +111,23 @@ def privacy_constrained(task: Task) -> tuple[Shard, ...]:
     return constrained(task, checkerboard(task) if enough else None)
 
 
+def by_heft(task: Task) -> tuple[Shard, ...]:
+    """Give each window to the node that has it done first, moves counted apart from work.
+
+    The windows are a graph of tasks between the edge's work before and after (see
+    `sim.policies.heft`), and a node works on one while the next one is on its way.
+    """
+    return listed(task)
+
+
+def least_makespan(task: Task) -> tuple[Shard, ...]:
+    """Have the last node done as soon as possible within ``limits``, by integer programme.
+
+    See `sim.policies.programmed`. Raises `PolicyError` where no assignment keeps them.
+    """
+    return programmed(task)
+
+
 _SCHEMES: dict[SchemeName, Callable[[Task], tuple[Shard, ...]]] = {
     "contiguous": contiguous,
     "clustered": clustered,
@@ -116,6 +137,8 @@ _SCHEMES: dict[SchemeName, Callable[[Task], tuple[Shard, ...]]] = {
     "checkerboard": checkerboard,
     "speed-proportional": speed_proportional,
     "privacy-constrained": privacy_constrained,
+    "heft": by_heft,
+    "least-makespan": least_makespan,
 }
 
 

@@ -1,5 +1,7 @@
 """What sharded policies do against curious clouds: bounds on what is shown, and noise."""
 
+from typing import Final
+
 from sim.errors import PolicyError
 from sim.plan import Transfer
 from sim.policies.task import NO_LIMITS, Limits, Task
@@ -10,6 +12,9 @@ from workloads.privacy import noise_for
 from workloads.sam.geometry import Window
 from workloads.sam.modes import WITHHOLDING
 from workloads.stage import Shard
+
+KEEPING: Final = ("privacy-constrained", "least-makespan")
+"""The assignments that keep what clouds see within bounds."""
 
 _DELTA, _CLIP = 1e-5, 1.0
 
@@ -22,10 +27,17 @@ def require_limits(limits: Limits, assignment: str) -> None:
             raise PolicyError(f"{field}: {fraction!r}; give a fraction above 0, at most 1")
     if limits.coalition < 1:
         raise PolicyError(f"coalition: {limits.coalition}; give a number of clouds, at least 1")
-    if limits != NO_LIMITS and assignment != "privacy-constrained":
+    if not limits.most_usd > 0:
+        raise PolicyError(f"most_usd: {limits.most_usd!r}; give a positive sum, in dollars")
+    if limits != NO_LIMITS and assignment not in KEEPING:
         raise PolicyError(
             f"cap, coalition, coalition_cap: assignment {assignment!r} does not keep them; "
-            "use assignment=privacy-constrained"
+            f"use assignment={' or '.join(KEEPING)}"
+        )
+    if limits[3:] != NO_LIMITS[3:] and assignment != KEEPING[-1]:
+        raise PolicyError(
+            f"by_provider, apart, most_usd: assignment {assignment!r} does not take them; "
+            f"use assignment={KEEPING[-1]}"
         )
 
 

@@ -10,6 +10,7 @@ one for every frame of a static scene would show every cloud the whole of it.
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from math import inf
 from typing import ClassVar, Literal
 from zlib import crc32
 
@@ -35,6 +36,7 @@ from sim.policies.placement import (
     sam_of,
 )
 from sim.policies.task import NOTHING_SHOWN, Limits, Task
+from sim.policies.trips import trips_from
 from sim.policy import UNTOUCHED, Estimates, Progress, View, Way
 from workloads.codec import codec_named
 from workloads.privacy import noise_for
@@ -56,7 +58,10 @@ class Sharded:
     `landmark` only) is how many tokens are averaged into one key and value for other clouds.
 
     ``cap`` is the largest fraction of the image that one cloud may see, ``coalition_cap`` that
-    any ``coalition`` of them together may (assignment ``privacy-constrained`` only).
+    any ``coalition`` of them together may (assignments ``privacy-constrained`` and
+    ``least-makespan``). For the latter ``by_provider`` counts all clouds of one provider as one,
+    ``apart`` keeps windows that touch from one cloud, and ``most_usd`` bounds what clouds are paid
+    for an image, as predicted.
 
     ``epsilon`` above 0 (``upload=embeddings`` only) has the edge clip each patch's embedding to
     norm ``clip`` and add noise that makes one image's release to all clouds together
@@ -83,6 +88,9 @@ class Sharded:
     cap: float = 1.0
     coalition: int = 1
     coalition_cap: float = 1.0
+    by_provider: bool = False
+    apart: bool = False
+    most_usd: float = inf
     epsilon: float = 0.0
     delta: float = 1e-5
     clip: float = 1.0
@@ -106,7 +114,14 @@ class Sharded:
     @property
     def limits(self) -> Limits:
         """What clouds may see."""
-        return Limits(self.cap, self.coalition, self.coalition_cap)
+        return Limits(
+            self.cap,
+            self.coalition,
+            self.coalition_cap,
+            self.by_provider,
+            self.apart,
+            self.most_usd,
+        )
 
     def rounds_of(self, model: Sam) -> Sharding:
         """Return how a model is run."""
@@ -140,13 +155,16 @@ def _first_plan(policy: Sharded, job: Job, world: Estimates) -> Plan:
 def _plan(policy: Sharded, job: Job, world: Estimates, progress: Progress) -> Plan:
     model = sam_of(job.model)
     parts = policy.rounds_of(model)
-    at_edge = (model.prepare, *parts.before, *(s for r in parts.rounds for s in r.edge))
-    edge = edge_of(job, world, at_edge, policy.edge, _traffic(policy, job, parts, world))
+    edge = edge_for(policy, job, world)
     cost_s = _shard_cost(policy, model, edge, world)
     nodes = _chosen_clouds(policy, job, cost_s, world)
     seed = crc32(job.origin.encode()) + policy.seed
     shown = shown_before(windows(model.variant), progress, world.topology)
-    task = Task(windows(model.variant), nodes, cost_s, seed, policy.limits, shown)
+    trips = trips_from(parts.rounds, policy.codec, edge, world)
+    owners = {cloud.name: cloud.provider for cloud in world.topology.clouds}
+    task = Task(
+        windows(model.variant), nodes, cost_s, seed, policy.limits, shown, trips, owners
+    )  # fmt: skip
     done = done_at(edge, progress, parts)
     builder = PlanBuilder()
     ready = () if (model.prepare,) in done.computed else fetch_to(builder, job, edge)
@@ -160,6 +178,13 @@ def _plan(policy: Sharded, job: Job, world: Estimates, progress: Progress) -> Pl
             task = task._replace(shown=shown_with(task, shards) if task.shown else NOTHING_SHOWN)
             ready = _round_trip(builder, part, edge, sent, policy.codec, ready)
     return answer_from(builder, job, edge, ready)
+
+
+def edge_for(policy: Sharded, job: Job, world: Estimates) -> str:
+    """Return the edge that a policy uses."""
+    parts = policy.rounds_of(sam_of(job.model))
+    at_edge = (job.model.prepare, *parts.before, *(s for r in parts.rounds for s in r.edge))
+    return edge_of(job, world, at_edge, policy.edge, _traffic(policy, job, parts, world))
 
 
 def _assigned(policy: Sharded, task: Task, world: Estimates) -> tuple[Shard, ...]:

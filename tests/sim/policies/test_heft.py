@@ -1,5 +1,7 @@
 """HEFT on the example of its authors, and its schedules against what a schedule must be."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -52,7 +54,7 @@ def test_no_task_begins_too_soon_and_no_node_has_two(seed: int) -> None:
         runs = sorted(
             (found.start_s[t], found.end_s[t]) for t in range(count) if found.nodes[t] == node
         )
-        assert all(one[1] <= other[0] + 1e-12 for one, other in zip(runs, runs[1:], strict=False))
+        assert all(one[1] <= other[0] + 1e-12 for one, other in pairwise(runs))
 
 
 def test_a_task_is_put_into_a_gap_where_it_fits() -> None:
