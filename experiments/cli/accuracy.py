@@ -70,7 +70,7 @@ def accuracy(  # noqa: PLR0913, PLR0917 - an option each
         from experiments.laboratory.accuracy.cells import grid as all_cells  # noqa: PLC0415 - torch
         from experiments.laboratory.accuracy.sitting import Sitting  # noqa: PLC0415
         from experiments.laboratory.checkpoints import checkpoints  # noqa: PLC0415
-        from experiments.laboratory.parts import Parts  # noqa: PLC0415
+        from experiments.parts import Parts  # noqa: PLC0415
     sam = sam_of(world.workload.model)
     specs = all_cells(len(world.topology.clouds)) if grid else chosen.specs
     known = checkpoints(sam, weights, tuned or [])

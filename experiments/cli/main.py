@@ -16,6 +16,7 @@ from experiments.cli.listing import listing
 from experiments.cli.privacy import privacy
 from experiments.cli.run import run
 from experiments.cli.simulate import simulate
+from experiments.cli.sweep import sweep
 from experiments.cli.tradeoff import tradeoff
 from experiments.cli.train import train
 from experiments.cli.worker import worker
@@ -30,6 +31,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "simulate": simulate,
     "run": run,
     "budget": budget,
+    "sweep": sweep,
     "calibrate": calibrate,
     "compare": compare,
     "train": train,
@@ -49,6 +51,7 @@ for _name, _command in _COMMANDS.items():
 _INTERRUPTED = {
     "train": "interrupted; the same command goes on from the last examination that it told of",
     "accuracy": "interrupted; with --out the same command goes on after the splits that are done",
+    "sweep": "interrupted; with --out the same command and --resume goes on after what is done",
     "privacy": "interrupted; with --out the same command goes on after the tables that are done",
     "tradeoff": "interrupted; with --out the same command goes on after the tables that are done",
 }

@@ -69,9 +69,9 @@ def privacy(  # noqa: PLR0913 - an option each
     chosen = choose(scenario, policy, settings, None)
     with needs("lab", "torch", "PIL", "torchmetrics"):
         from experiments.laboratory.checkpoints import checkpoints  # noqa: PLC0415 - torch
-        from experiments.laboratory.parts import Parts  # noqa: PLC0415
         from experiments.laboratory.privacy import protocol as protocols  # noqa: PLC0415
         from experiments.laboratory.privacy.sitting import measure_by, opened  # noqa: PLC0415
+        from experiments.parts import Parts  # noqa: PLC0415
     model, path = chosen.scenarios[0].workload.model, protocol or protocols.SHIPPED
     if isinstance(model, Llama):
         if freeze or tuned:
@@ -113,7 +113,7 @@ def privacy(  # noqa: PLR0913 - an option each
 
 def _draw(sitting: "Sitting", tables: "dict[str, pd.DataFrame]", out: Path, policy: str) -> None:
     """Draw a policy's figure, unless it is there."""
-    from experiments.laboratory.keeping import whole  # noqa: PLC0415 - torch
+    from experiments.keeping import whole  # noqa: PLC0415 - torch
     from experiments.laboratory.privacy.sitting import ALONE  # noqa: PLC0415
 
     path = out / f"{''.join(c if c.isalnum() else '-' for c in policy)}.png"

@@ -65,7 +65,7 @@ def simulate(  # noqa: PLR0913 - an option each
     """
     chosen = choose(scenario, policy, settings, out)
     document, folder = chosen.document, chosen.folder
-    target = _target(until, at_most, document.replications)
+    target = target_of(until, at_most, document.replications)
     if comparing:
         _check_comparable(chosen.specs, document.replications, target)
     with folder or nullcontext():
@@ -79,7 +79,7 @@ def simulate(  # noqa: PLR0913 - an option each
         print_campaigns(campaigns, target, out, comparing=comparing)
 
 
-def _target(until: str | None, at_most: int | None, replications: int) -> Target | None:
+def target_of(until: str | None, at_most: int | None, replications: int) -> Target | None:
     """Return what ``--until`` asks for; raise `ScenarioError` for what cannot be meant."""
     if until is None:
         if at_most is not None:

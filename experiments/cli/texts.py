@@ -18,8 +18,8 @@ def texts(
     chosen: Chosen, protocol: "Protocol", weights: Path | None, out: Path | None, *, as_json: bool
 ) -> None:
     """Measure the policies chosen and print what came of it."""
-    from experiments.laboratory.parts import Parts  # noqa: PLC0415 - torch
     from experiments.laboratory.text.sitting import measured  # noqa: PLC0415
+    from experiments.parts import Parts  # noqa: PLC0415 - torch
     from real_runner.fleet.folder import RunFolder  # noqa: PLC0415
     from real_runner.models import family_of  # noqa: PLC0415
 

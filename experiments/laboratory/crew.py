@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 from joblib import Parallel, delayed
 
-from experiments.laboratory.helpers import live_with
+from experiments.helpers import live_with
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator, Sequence
 from experiments.campaign import run_campaign
 from experiments.laboratory.accuracy.sitting import Sitting
 from experiments.laboratory.checkpoints import Checkpoints
-from experiments.laboratory.parts import Parts
 from experiments.laboratory.privacy.sitting import Measure, opened
 from experiments.laboratory.privacy.verdict import verdict
 from experiments.laboratory.subjects import drawn
 from experiments.laboratory.tradeoff import Row, row
+from experiments.parts import Parts
 from real_runner.deployment import NodeSpec
 from sim.engine.simulator import Simulator
 from sim.errors import PolicyError

@@ -10,8 +10,8 @@ from experiments.laboratory.accuracy.examining import Unsplit
 from experiments.laboratory.accuracy.scores import Share, retained
 from experiments.laboratory.checkpoints import Checkpoints
 from experiments.laboratory.examiner import Examiner
-from experiments.laboratory.parts import Parts
 from experiments.laboratory.subjects import Subject
+from experiments.parts import Parts
 from real_runner.deployment import NodeSpec
 from sim.errors import PolicyError
 from sim.policies.registry import policy_named

@@ -7,8 +7,8 @@ from typing import Annotated, Final
 import yaml
 from pydantic import Field
 
+from experiments.keeping import whole
 from experiments.laboratory.checkpoints import digest
-from experiments.laboratory.keeping import whole
 from topologies.documents import DocumentError, Strict, parse, read_document
 
 SHIPPED: Final = Path(str(resources.files("experiments.laboratory.privacy"))) / "protocol.yaml"

@@ -20,7 +20,6 @@ from experiments.laboratory.attacks.semantic import Classifier, Labels, labels
 from experiments.laboratory.attacks.thresholds import Thresholds
 from experiments.laboratory.attacks.views import Views, united
 from experiments.laboratory.examiner import Examiner
-from experiments.laboratory.parts import Parts
 from experiments.laboratory.privacy.judging import Outcome, Splits, judge
 from experiments.laboratory.privacy.plates import colours, masked, plate, shown
 from experiments.laboratory.privacy.portfolio import attack_named, quick, slow
@@ -28,6 +27,7 @@ from experiments.laboratory.privacy.protocol import Protocol, read_protocol, rea
 from experiments.laboratory.privacy.recording import Recorder, Recording
 from experiments.laboratory.privacy.showing import Showing
 from experiments.laboratory.subjects import drawn
+from experiments.parts import Parts
 from real_runner.deployment import NodeSpec
 from real_runner.shards.weights import read
 from sim.policies.placement import sam_of

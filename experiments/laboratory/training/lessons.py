@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from experiments.laboratory.helpers import live_with
+from experiments.helpers import live_with
 from workloads.scenes import Look, Scene, Split, box_around, point_in, scene
 
 Prompting = Literal["point", "box"]

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import torch
 
-from experiments.laboratory.keeping import Held, whole
+from experiments.keeping import Held, whole
 from experiments.laboratory.training.orders import Orders
 from real_runner.errors import RealRunError
 

@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 
 import pandas as pd
 
-from experiments.laboratory.keeping import PART, Held, whole
+from experiments.keeping import PART, Held, whole
 from real_runner.errors import RealRunError
 
 ORDERS: Final = "orders.json"

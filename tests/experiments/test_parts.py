@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.laboratory.parts import Parts
+from experiments.parts import Parts
 from real_runner.errors import RealRunError
 from tests.limits import no_file_above
 

@@ -1,0 +1,121 @@
+"""``tessera sweep``: many scenarios that differ along axes, on every core or a cluster."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from experiments.cli.options import (
+    AsJson,
+    PolicySpecs,
+    ScenarioName,
+    Settings,
+    progress_bar,
+    show,
+)
+from experiments.cli.plain import finite
+from experiments.cli.simulate import AtMost, Until, target_of
+from experiments.sweeps.engine import Engine
+from sim.errors import ScenarioError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_MOST_ROWS = 40
+_SHOWN = ("p50_s", "p99_s", "deadline_met", "pixels", "cost_usd")
+
+
+def sweep(  # noqa: PLR0913, PLR0917 - an option each
+    scenario: ScenarioName,
+    policy: PolicySpecs = None,
+    axis: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--axis",
+            metavar="KEY=VALUE,…",
+            help="A key of the scenario, as for --set, or one that a policy names in braces, as in "
+            "sharded/deferred:clouds={clouds}; may be repeated.",
+        ),
+    ] = None,
+    settings: Settings = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Keep each cell there as soon as it is done."),
+    ] = None,
+    until: Until = None,
+    at_most: AtMost = None,
+    engine: Annotated[Engine, typer.Option(help="This machine's processors, or Ray.")] = "local",
+    workers: Annotated[int, typer.Option(min=0, help="Cells at once; 0: one per processor.")] = 0,
+    address: Annotated[
+        str, typer.Option(help="A running Ray cluster's; default: one is started here.")
+    ] = "",
+    *,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with what an interrupted sweep left in --out.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate every combination of policies and of the values of axes.
+
+    All cells see the same arrivals. A cell that fails is recorded with its error, and the others
+    go on. Each row has the figures' means and 95 % intervals; DIR/*.parquet is read by pandas,
+    DuckDB and their like.
+
+    Example: tessera sweep jetson-16-clouds --policy 'sharded/deferred:clouds={clouds}'
+    --axis clouds=1,2,4,8,16 --axis view_age=0s,100ms --out results/clouds
+    """
+    from experiments.parts import Parts  # noqa: PLC0415 - takes a while
+    from experiments.sweeps.sweeping import Sweep  # noqa: PLC0415
+
+    if address and engine != "ray":
+        raise ScenarioError(f"--address {address}: is of a Ray cluster; give --engine ray, too")
+    asked = Sweep.of(scenario, policy or (), axis or (), settings or ())
+    target = target_of(until, at_most, 1)
+    if target is not None:
+        asked = Sweep.of(scenario, policy or (), axis or (), settings or (), target)
+    _check(out, resume=resume)
+    with Parts(out, asked.about()) as parts, progress_bar("sweeping", len(asked.cells)) as told:
+        rows = asked.run(parts, engine, workers, address, told)
+    if as_json:
+        print(json.dumps(finite(rows.to_dict("records")), indent=1))
+        return
+    _tell(rows, out)
+
+
+def _check(out: Path | None, *, resume: bool) -> None:
+    """Refuse to write over results, or to go on with what is not there."""
+    there = out is not None and out.is_dir() and any(out.iterdir())
+    if resume and not there:
+        raise ScenarioError(f"--resume: {out or 'without --out'} holds nothing to go on with")
+    if there and not resume:
+        raise ScenarioError(f"--out {out}: holds results already; add --resume to go on with them")
+
+
+def _tell(rows: "pd.DataFrame", out: Path | None) -> None:
+    failed = rows[rows["error"] != ""]
+    done = len(rows) - len(failed)
+    axes = list(rows.columns[1 : list(rows.columns).index("error")])
+    if len(rows) <= _MOST_ROWS and done:
+        show(_table(rows, axes))
+    print(f"{done} of {len(rows)} cells simulated" + (f", in {out}" if out else ""))
+    for _, row in failed.head(_MOST_ROWS).iterrows():
+        where = ", ".join(f"{name}={row[name]}" for name in axes if row[name])
+        print(f"failed: {where}: {row['error']}")
+
+
+def _table(rows: "pd.DataFrame", axes: list[str]) -> Table:
+    table = Table(caption="Means over replications, ± half a 95 % interval.")
+    for name in axes:
+        table.add_column(name)
+    for name in ("p50 ms", "p99 ms", "deadline met", "pixels", "mUSD"):
+        table.add_column(name, justify="right")
+    for _, row in rows[rows["error"] == ""].iterrows():
+        half_ms = (row["p99_s_high"] - row["p99_s_low"]) / 2 * 1e3
+        near = f" ± {half_ms:.0f}" if half_ms == half_ms else ""  # noqa: PLR0124 - NaN is not
+        p50, p99, met, pixels, usd = (row[name] for name in _SHOWN)
+        cells = (f"{p50 * 1e3:.0f}", f"{p99 * 1e3:.0f}{near}", f"{met:.1%}", f"{pixels:.1%}",
+                 f"{usd * 1e3:.2f}")  # fmt: skip
+        table.add_row(*(str(row[name]) for name in axes), *cells)
+    return table

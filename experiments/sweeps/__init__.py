@@ -1,0 +1,1 @@
+"""Many scenarios that differ along axes, simulated on every core or a cluster, and kept."""

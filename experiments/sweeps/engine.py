@@ -1,0 +1,86 @@
+"""Where cells are simulated: by this machine's processors, or on a Ray cluster.
+
+Results are yielded as they come, so that each can be kept at once. (joblib's own backend for Ray
+has none to yield before all are there, and no way to go on when a worker is lost.)
+"""
+
+import os
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from itertools import islice
+from typing import Any, Final, Literal, TypeVar
+
+from joblib import Parallel, delayed, parallel_config
+
+from experiments.extras import needs
+from experiments.helpers import live_with
+from sim.errors import ScenarioError
+
+T = TypeVar("T")
+R = TypeVar("R")
+Engine = Literal["local", "ray"]
+
+_PATIENCE_S: Final = 10.0
+_AHEAD: Final = 4
+"""Items handed out for each of a cluster's processors, so that none has to wait for another."""
+
+
+def each_of(
+    work: Callable[[T], R], items: Sequence[T], engine: Engine, workers: int, address: str = ""
+) -> Iterator[R]:
+    """Yield what ``work`` makes of each item, in whatever order it is done.
+
+    ``workers`` is how many at once, 0 for one per processor. Of a Ray cluster, ``address`` is that
+    of a running one; without, one is started on this machine and ends with this process. Raises
+    `ScenarioError` where none answers there.
+    """
+    yield from (
+        _on_ray(work, items, workers, address) if engine == "ray" else (_here(work, items, workers))
+    )
+
+
+def _here(work: Callable[[T], R], items: Sequence[T], workers: int) -> Iterator[R]:
+    with_us = parallel_config("loky", initializer=live_with, initargs=(os.getpid(),))
+    with nullcontext() if workers == 1 else with_us:
+        crew = Parallel(n_jobs=workers or -1, return_as="generator_unordered")
+        yield from crew(delayed(work)(item) for item in items)
+
+
+def _on_ray(work: Callable[[T], R], items: Sequence[T], workers: int, address: str) -> Iterator[R]:
+    with _cluster(workers, address) as ray:
+        task = ray.remote(num_cpus=1)(lambda item: work(item))  # noqa: PLW0108 - takes functions only
+        places = workers or int(ray.cluster_resources().get("CPU", 1))
+        left = iter(items)
+        pending = [task.remote(item) for item in islice(left, _AHEAD * places)]
+        while pending:
+            done, pending = ray.wait(pending)
+            pending += [task.remote(item) for item in islice(left, len(done))]
+            yield from ray.get(done)
+
+
+@contextmanager
+def _cluster(workers: int, address: str) -> Iterator[Any]:
+    """Lend Ray, connected; what was started here is stopped."""
+    with needs("cluster", "ray"):
+        import ray  # noqa: PLC0415 - an extra
+    here = {} if address else {"num_cpus": workers or os.cpu_count(), "include_dashboard": False}
+    try:
+        _require_answer(address)
+        ray.init(address=address or "local", log_to_driver=False, logging_level="error", **here)
+    except OSError as error:  # of which a connection that fails is one
+        raise ScenarioError(
+            f"--address {address}: no Ray cluster answers there ({error}); start one with "
+            "'ray start --head', or leave the option out"
+        ) from error
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def _require_answer(address: str) -> None:
+    """Raise `OSError` where nobody listens: Ray itself would try for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon and port.isdigit():
+        socket.create_connection((host, int(port)), _PATIENCE_S).close()
