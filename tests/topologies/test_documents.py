@@ -76,7 +76,6 @@ def test_binary_is_no_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("a.yaml", "a: 1\nb: [1,\n", "line 3: expected the node content, but found '<stream end>'"),
         ("a.yaml", "a: 1\nb: 2\na: 3\n", "line 3: duplicate key 'a'; keep one of them"),
         ("a.yaml", "x: {a: 1, a: 1}\n", "line 1: duplicate key 'a'; keep one of them"),
         ("a.json", '{"a": 1,\n "b": }', "line 2: Expecting value"),
@@ -88,6 +87,12 @@ def test_malformed_files_are_refused_with_the_line(
     tmp_path: Path, name: str, text: str, message: str
 ) -> None:
     assert failure(write(tmp_path, name, text)) == f"{name}: {message}"
+
+
+def test_a_document_that_breaks_off_is_refused_with_the_line(tmp_path: Path) -> None:
+    told = failure(write(tmp_path, "a.yaml", "a: 1\nb: [1,\n"))
+    assert told.startswith("a.yaml: line 3: ")
+    assert "node content" in told  # libyaml and PyYAML each say so in words of their own
 
 
 def test_python_objects_are_never_built(tmp_path: Path) -> None:
