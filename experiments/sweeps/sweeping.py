@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
@@ -86,3 +87,21 @@ class Sweep:
             found[number] = row
             told()
         return pd.concat([found[cell.number] for cell in self.cells], ignore_index=True)
+
+
+def sweep(
+    scenario: str,
+    policies: Sequence[str] = (),
+    axes: Sequence[str | Axis] = (),
+    settings: Sequence[str] = (),
+    out: Path | str | None = None,
+    target: Target | None = None,
+) -> pd.DataFrame:
+    """Simulate every combination, and return a row for each; see `Sweep`.
+
+    Where ``out`` names a folder, each row is kept there, and what is there already is not
+    simulated again.
+    """
+    asked = Sweep.of(scenario, policies, axes, settings, target)
+    with Parts(None if out is None else Path(out), asked.about()) as parts:
+        return asked.run(parts)
