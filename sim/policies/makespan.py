@@ -49,10 +49,14 @@ class Shared(NamedTuple):
 
 
 class Barrier(NamedTuple):
-    """One round: the seconds until each node is done, alone in the world, and shared channels."""
+    """A round: the seconds until each node is done, alone in the world, and shared channels.
+
+    There are so many ``times`` of it, all alike.
+    """
 
     own_s: Affine
     shared: tuple[Shared, ...] = ()
+    times: int = 1
 
 
 class Bounds(NamedTuple):
@@ -89,8 +93,13 @@ class Found(NamedTuple):
     impossible: bool = False
 
 
-def soonest(rounds: Sequence[Barrier], bounds: Bounds, *, gap: float = 0.0) -> Found:
-    """Return the assignment with the least Σ T_r, or one that is at most ``gap`` of it longer."""
+def soonest(
+    rounds: Sequence[Barrier], bounds: Bounds, *, gap: float = 0.0, cases: int = MOST_CASES
+) -> Found:
+    """Return the assignment with the least Σ T_r, or one that is at most ``gap`` of it longer.
+
+    After so many ``cases`` it is the best that has been found.
+    """
     from scipy import optimize  # noqa: PLC0415 - slow to import, and few need it
 
     programme = _Programme(rounds, bounds)
@@ -101,7 +110,7 @@ def soonest(rounds: Sequence[Barrier], bounds: Bounds, *, gap: float = 0.0) -> F
         integrality=integral,
         bounds=optimize.Bounds(least, most),
         constraints=optimize.LinearConstraint(np.array(rows), np.array(low), np.array(high)),
-        options={"node_limit": MOST_CASES, "mip_rel_gap": gap},
+        options={"node_limit": cases, "mip_rel_gap": gap},
     )
     proven_s = result.get("mip_dual_bound")
     least_s = 0.0 if proven_s is None else float(proven_s)
@@ -125,7 +134,9 @@ class _Programme:
         self._width = self._level + 1 + self._groups
 
     def objective(self) -> Reals:
-        return self._row({self._ends + number: 1.0 for number in range(len(self._rounds))})
+        return self._row(
+            {self._ends + number: float(each.times) for number, each in enumerate(self._rounds)}
+        )
 
     def columns(self) -> tuple[Reals, Reals, Reals]:
         """Return each column's least and most value, and whether it has to be a whole number."""

@@ -7,6 +7,7 @@ An assignment stays as it is for as long as the world is believed to be as it is
 one for every frame of a static scene would show every cloud the whole of it.
 """
 
+from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -63,6 +64,10 @@ class Sharded:
     ``apart`` keeps windows that touch from one cloud, and ``most_usd`` bounds what clouds are paid
     for an image, as predicted.
 
+    ``lanes`` above 0 has the edge send so many shards at a time, those with most work ahead first,
+    instead of all at once: while later ones are on their way, earlier ones are computed and come
+    back (0: all at once).
+
     ``epsilon`` above 0 (``upload=embeddings`` only) has the edge clip each patch's embedding to
     norm ``clip`` and add noise that makes one image's release to all clouds together
     (``epsilon``, ``delta``)-private, neighbours being images that differ in one patch (see
@@ -91,6 +96,7 @@ class Sharded:
     by_provider: bool = False
     apart: bool = False
     most_usd: float = inf
+    lanes: int = 0
     epsilon: float = 0.0
     delta: float = 1e-5
     clip: float = 1.0
@@ -101,6 +107,8 @@ class Sharded:
             raise PolicyError(f"mode: {self.mode!r} is unknown; choose one of {', '.join(MODES)}")
         if self.clouds < 0:
             raise PolicyError(f"clouds: {self.clouds} is negative; give 0 for all of them")
+        if self.lanes < 0:
+            raise PolicyError(f"lanes: {self.lanes} is negative; give 0 for all at once")
         if self.pool < 1:
             raise PolicyError(f"pool: {self.pool!r}; give at least 1 token per landmark")
         if self.pool != DEFAULT_POOL and self.mode != "landmark":
@@ -176,7 +184,8 @@ def _plan(policy: Sharded, job: Job, world: Estimates, progress: Progress) -> Pl
             shards = _assigned(policy, task._replace(windows=missing), world)
             sent = tuple(zip(nodes, shards, strict=True))
             task = task._replace(shown=shown_with(task, shards) if task.shown else NOTHING_SHOWN)
-            ready = _round_trip(builder, part, edge, sent, policy.codec, ready)
+            sent = _in_turn(task, sent) if policy.lanes else sent
+            ready = _round_trip(builder, part, edge, sent, policy, ready)
     return answer_from(builder, job, edge, ready)
 
 
@@ -202,16 +211,32 @@ def _round_trip(
     part: Round,
     edge: str,
     shards: tuple[tuple[str, Shard], ...],
-    codec: str,
+    policy: Sharded,
     ready: tuple[int, ...],
 ) -> tuple[int, ...]:
     back: list[int] = []
+    lanes = deque([ready] * (policy.lanes or len(shards)))
     for node, shard in shards:
         if shard:
-            there = builder.transfer(edge, node, part.up(shard), codec, ready)
+            there = builder.transfer(edge, node, part.up(shard), policy.codec, lanes.popleft())
+            lanes.append(there)
             done = builder.compute(node, (part.compute(shard),), there)
-            back.extend(builder.transfer(node, edge, part.down(shard), codec, done))
+            back.extend(builder.transfer(node, edge, part.down(shard), policy.codec, done))
     return builder.compute(edge, part.edge, tuple(back) or ready)
+
+
+def _in_turn(task: Task, sent: tuple[tuple[str, Shard], ...]) -> tuple[tuple[str, Shard], ...]:
+    """Return the shards in the order in which they are to go: those with most ahead first.
+
+    What lies between the end of the upload and the end of the round is the longer, the sooner it
+    has to begin (Jackson 1955: the least lateness on one machine is that of the tails' order).
+    """
+
+    def ahead_s(node: str, shard: Shard) -> float:
+        trips = task.rounds_of(node, shard)
+        return sum(trip.up.delay_s + trip.compute_s + trip.down.seconds for trip in trips)
+
+    return tuple(sorted((each for each in sent if each[1]), key=lambda each: -ahead_s(*each)))
 
 
 def _traffic(

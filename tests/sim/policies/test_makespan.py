@@ -26,7 +26,7 @@ def case(seed: int) -> tuple[list[Barrier], Bounds]:
             )
             for _ in range(int(rng.integers(0, 3)))
         )
-        trips.append(Barrier(affine(rng, windows, nodes), shared))
+        trips.append(Barrier(affine(rng, windows, nodes), shared, int(rng.integers(1, 3))))
     shows = np.outer(rng.dirichlet(np.ones(windows) * 5), np.ones(nodes))
     shows[rng.random(shows.shape) < 0.1] = 0.0  # seen before
     groups = np.unique(rng.integers(0, nodes, nodes), return_inverse=True)[1]
@@ -54,7 +54,8 @@ def cost(each: Affine, nodes: tuple[int, ...], node: int) -> float:
 def makespan_s(trips: list[Barrier], nodes: tuple[int, ...]) -> float:
     count, windows = trips[0].own_s.each.shape[1], np.arange(len(nodes))
     return sum(
-        max(
+        trip.times
+        * max(
             *(cost(trip.own_s, nodes, node) for node in range(count)),
             *(float(c.each_s[windows, list(nodes)].sum()) + rest_s(c, nodes) for c in trip.shared),
             0.0,

@@ -243,3 +243,36 @@ def test_a_lost_cloud_s_windows_go_to_others_within_the_bounds() -> None:
 
 def touches(step: Step, node: str) -> bool:
     return node in ((step.node,) if isinstance(step, Compute) else (step.source, step.target))
+
+
+@pytest.mark.parametrize("lanes", [1, 3])
+def test_in_lanes_so_many_shards_are_on_their_way_at_once(lanes: int) -> None:
+    plan = plan_for(Sharded("exact", lanes=lanes))
+    uploads = {
+        number: step
+        for number, step in enumerate(plan.steps)
+        if isinstance(step, Transfer) and step.source == "jetson" and step.payload.shard
+    }
+    all_at_once = plan_for(Sharded("exact"))
+    assert len(plan.steps) == len(all_at_once.steps)
+    waits = [set(step.after) & uploads.keys() for step in uploads.values()]
+    assert all(len(each) <= 1 for each in waits)  # only for the one before it in its lane
+    followed = [earlier for each in waits for earlier in each]
+    assert len(followed) == len(set(followed))
+    rounds = 4
+    assert sum(not each for each in waits) == rounds * lanes
+
+
+def test_what_has_most_work_ahead_goes_first() -> None:
+    plan = plan_for(Sharded("deferred", "round-robin", lanes=1))
+    targets = [s.target for s in plan.steps if isinstance(s, Transfer) and s.source == "jetson"]
+    seconds = {
+        step.node: VIEW.estimates.seconds(step.stages, step.node)
+        + 2 * VIEW.estimates.way("jetson", step.node).delay_s
+        for step in plan.steps
+        if isinstance(step, Compute) and step.node != "jetson"
+    }
+    assert seconds[targets[0]] > 2 * seconds[targets[-1]]
+    assert set(targets) == {cloud.name for cloud in TOPOLOGY.clouds}
+    with pytest.raises(PolicyError, match="lanes: -1 is negative"):
+        Sharded("exact", lanes=-1)
