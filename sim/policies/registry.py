@@ -17,6 +17,7 @@ from pydantic.errors import PydanticSchemaGenerationError
 
 from sim.errors import PolicyError
 from sim.policies.chain import BestSplit, Local, Offload
+from sim.policies.deadline import DeadlineAware
 from sim.policies.denoising import SplitDenoising
 from sim.policies.denoising import summary as design_summary
 from sim.policies.generating import CloudOnly, EdgeOnly
@@ -40,6 +41,7 @@ POLICIES: Entries = {
     "best-split": (BestSplit, {}),
     "min-cut": (MinCut, {}),
     "pipeline": (Pipeline, {}),
+    "deadline-aware": (DeadlineAware, {}),
     "sharded/exact": (Sharded, {"mode": "exact"}),
     "sharded/prefix": (Sharded, {"mode": "prefix"}),
     "sharded/deferred": (Sharded, {"mode": "deferred"}),
