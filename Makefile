@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: setup packages demo test bench check format compile uncompile clean
+.PHONY: setup packages demo test bench experiments check format compile uncompile clean
 
 setup: packages .venv/.all .venv/.compiled
 
@@ -72,6 +72,12 @@ bench: .venv/.all .venv/.compiled
 	$(BIN)/python -m real_runner.bench.transport
 	$(BIN)/python -m real_runner.bench.encoder
 	$(BIN)/python -m real_runner.bench.decoding
+
+experiments: .venv/.all .venv/.compiled
+	mkdir -p results
+	$(BIN)/python -m experiments.policies jetson-16-clouds results/policies.png
+	$(BIN)/python -m experiments.schedulers jetson-16-clouds results/schedulers.png 2
+	$(BIN)/python -m experiments.how_many_clouds jetson-16-clouds results/clouds.png 1
 
 check: .venv/.all
 	$(BIN)/ruff format --check .

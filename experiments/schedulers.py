@@ -1,0 +1,58 @@
+"""Which assignment is best as load grows, and how near any comes to what is possible.
+
+Run it as ``python -m experiments.schedulers [SCENARIO] [FIGURE.png] [REPLICATIONS]``. The bound is
+of a request alone in the world (`sim.policies.bound`): no assignment comes below it at any load.
+"""
+
+import sys
+
+import matplotlib.pyplot as plt
+
+from experiments.scenarios.loader import load
+from experiments.sweeps.sweeping import sweep
+from sim.policies.bound import least_latency_s
+from sim.policies.placement import Job
+from sim.policies.registry import policy_named
+from sim.policies.sharded import Sharded
+from sim.policy import Estimates
+
+SHARDED = "sharded/deferred:codec=int8,assignment="
+ASSIGNMENTS = ("round-robin", "round-robin,lanes=8", "speed-proportional",
+               "speed-proportional,lanes=2", "heft", "least-makespan,lanes=2")  # fmt: skip
+LOADS = "workload.arrivals.rate_per_s=1.0,4.0,8.0"
+
+
+def main(
+    scenario: str = "jetson-16-clouds", figure: str = "schedulers.png", replications: str = "5"
+) -> None:
+    """Sweep assignments over load, print each one's gap to the bound, and plot it."""
+    bound_s = bound(scenario, SHARDED + "heft")
+    policies = [SHARDED + each for each in ASSIGNMENTS]
+    rows = sweep(scenario, policies, [LOADS], [f"replications={replications}"])
+    load_key = LOADS.partition("=")[0]
+    rows["gap"] = rows["p50_s"] / bound_s - 1
+    rows["assignment"] = rows["policy"].str.removeprefix(SHARDED)
+    print(f"No deferred int8 request can be answered within {1e3 * bound_s:.0f} ms.")
+    print("Gap of the median to that:")
+    table = rows.pivot_table(index="assignment", columns=load_key, values="gap", sort=False)
+    print(table.map("{:.1%}".format).to_string())
+    _, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
+    for name, cells in rows.groupby("assignment", sort=False):
+        axes.plot(cells[load_key], 1e3 * cells["p50_s"], "o-", label=name)
+    axes.axhline(1e3 * bound_s, color="grey", linestyle="--", label="bound, idle")
+    axes.set(xlabel="requests per second", ylabel="median latency, ms")
+    axes.legend()
+    plt.savefig(figure, dpi=100)
+
+
+def bound(scenario: str, policy: str) -> float:
+    """Return the least latency possible of a request of a scenario's first origin."""
+    chosen, sharded = load(scenario), policy_named(policy)
+    assert isinstance(sharded, Sharded)  # noqa: S101 - one of the above
+    rates = tuple(channel.rate_bits_per_s for channel in chosen.topology.channels)
+    world = Estimates(chosen.topology, chosen.cost, rates)
+    return least_latency_s(sharded, Job(chosen.workload.model, chosen.origins[0]), world)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
