@@ -17,8 +17,10 @@ from sim.policies.sharded import Sharded
 from sim.policy import Estimates
 
 SHARDED = "sharded/deferred:codec=int8,assignment="
-ASSIGNMENTS = ("round-robin", "round-robin,lanes=8", "speed-proportional",
-               "speed-proportional,lanes=2", "heft", "least-makespan,lanes=2")  # fmt: skip
+ASSIGNMENTS = (
+    "round-robin", "speed-proportional", "heft", "least-makespan", "speed-proportional,lanes=2",
+    "speed-proportional,lanes=6,piece=1", "least-makespan,lanes=6,piece=1",
+)  # fmt: skip
 LOADS = "workload.arrivals.rate_per_s=1.0,4.0,8.0"
 
 

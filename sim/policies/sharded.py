@@ -47,6 +47,9 @@ from workloads.sam.modes import MODES, rounds
 from workloads.sam.sharding import DEFAULT_POOL, Sharding
 from workloads.stage import Request, Round, Shard
 
+_APART = ("exact", "prefix", "deferred")
+"""Modes in which clouds do nothing to a window that needs another one."""
+
 
 @dataclass(frozen=True)
 class Sharded:
@@ -66,7 +69,9 @@ class Sharded:
 
     ``lanes`` above 0 has the edge send so many shards at a time, those with most work ahead first,
     instead of all at once: while later ones are on their way, earlier ones are computed and come
-    back (0: all at once).
+    back. ``piece`` above 0 cuts a cloud's windows into pieces of so many, each sent, computed and
+    returned by itself (modes whose windows need nothing of each other on a cloud: ``exact``,
+    ``prefix`` and ``deferred``).
 
     ``epsilon`` above 0 (``upload=embeddings`` only) has the edge clip each patch's embedding to
     norm ``clip`` and add noise that makes one image's release to all clouds together
@@ -97,6 +102,7 @@ class Sharded:
     apart: bool = False
     most_usd: float = inf
     lanes: int = 0
+    piece: int = 0
     epsilon: float = 0.0
     delta: float = 1e-5
     clip: float = 1.0
@@ -109,6 +115,13 @@ class Sharded:
             raise PolicyError(f"clouds: {self.clouds} is negative; give 0 for all of them")
         if self.lanes < 0:
             raise PolicyError(f"lanes: {self.lanes} is negative; give 0 for all at once")
+        if self.piece < 0:
+            raise PolicyError(f"piece: {self.piece} is negative; give 0 for whole shards")
+        if self.piece and self.mode not in _APART:
+            raise PolicyError(
+                f"piece: in mode {self.mode!r} windows of a shard need each other; use "
+                f"{', '.join(_APART)}"
+            )
         if self.pool < 1:
             raise PolicyError(f"pool: {self.pool!r}; give at least 1 token per landmark")
         if self.pool != DEFAULT_POOL and self.mode != "landmark":
@@ -184,7 +197,7 @@ def _plan(policy: Sharded, job: Job, world: Estimates, progress: Progress) -> Pl
             shards = _assigned(policy, task._replace(windows=missing), world)
             sent = tuple(zip(nodes, shards, strict=True))
             task = task._replace(shown=shown_with(task, shards) if task.shown else NOTHING_SHOWN)
-            sent = _in_turn(task, sent) if policy.lanes else sent
+            sent = _in_turn(policy, task, sent) if policy.lanes or policy.piece else sent
             ready = _round_trip(builder, part, edge, sent, policy, ready)
     return answer_from(builder, job, edge, ready)
 
@@ -225,18 +238,30 @@ def _round_trip(
     return builder.compute(edge, part.edge, tuple(back) or ready)
 
 
-def _in_turn(task: Task, sent: tuple[tuple[str, Shard], ...]) -> tuple[tuple[str, Shard], ...]:
-    """Return the shards in the order in which they are to go: those with most ahead first.
+def _in_turn(
+    policy: Sharded, task: Task, sent: tuple[tuple[str, Shard], ...]
+) -> tuple[tuple[str, Shard], ...]:
+    """Return the pieces of shards in the order in which they are to go.
 
-    What lies between the end of the upload and the end of the round is the longer, the sooner it
-    has to begin (Jackson 1955: the least lateness on one machine is that of the tails' order).
+    In lanes those with most ahead go first: what lies between the end of an upload and the end of
+    the round is the longer, the sooner it has to begin (Jackson 1955: the least lateness on one
+    machine is that of the tails' order).
     """
+    pieces = [
+        (node, shard[first : first + (policy.piece or len(shard))], shard[first:])
+        for node, shard in sent
+        if shard
+        for first in range(0, len(shard), policy.piece or len(shard))
+    ]
+    if policy.lanes:
+        pieces.sort(key=lambda each: -_ahead_s(task, each[0], each[2]))
+    return tuple((node, piece) for node, piece, _ in pieces)
 
-    def ahead_s(node: str, shard: Shard) -> float:
-        trips = task.rounds_of(node, shard)
-        return sum(trip.up.delay_s + trip.compute_s + trip.down.seconds for trip in trips)
 
-    return tuple(sorted((each for each in sent if each[1]), key=lambda each: -ahead_s(*each)))
+def _ahead_s(task: Task, node: str, left: Shard) -> float:
+    """Return what is still to be done on a node once a piece of what is left has come there."""
+    trips = task.rounds_of(node, left)
+    return sum(trip.up.delay_s + trip.compute_s + trip.down.seconds for trip in trips)
 
 
 def _traffic(

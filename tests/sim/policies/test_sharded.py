@@ -276,3 +276,25 @@ def test_what_has_most_work_ahead_goes_first() -> None:
     assert set(targets) == {cloud.name for cloud in TOPOLOGY.clouds}
     with pytest.raises(PolicyError, match="lanes: -1 is negative"):
         Sharded("exact", lanes=-1)
+
+
+@pytest.mark.parametrize("mode", ["exact", "deferred"])
+def test_in_pieces_the_same_is_shown_and_returned(mode: str) -> None:
+    whole, cut = (plan_for(Sharded(mode, clouds=4, piece=size)) for size in (0, 1))
+    assert traffic_mb(cut) == pytest.approx(traffic_mb(whole))
+    for node in {s.target for s in whole.steps if isinstance(s, Transfer)} - {"jetson"}:
+        shown = [
+            {w for s in plan.steps if isinstance(s, Transfer) and s.target == node
+             for w in s.payload.shard}
+            for plan in (whole, cut)
+        ]  # fmt: skip
+        assert shown[0] == shown[1]
+    clouds = [s for s in cut.steps if isinstance(s, Compute) and s.node != "jetson"]
+    assert all(len(stage.shard) == 1 for step in clouds for stage in step.stages)
+
+
+def test_windows_that_need_each_other_are_not_cut_apart() -> None:
+    with pytest.raises(PolicyError, match="piece: in mode 'landmark' windows of a shard need"):
+        Sharded("landmark", piece=1)
+    with pytest.raises(PolicyError, match="piece: -1 is negative"):
+        Sharded("exact", piece=-1)
