@@ -71,10 +71,8 @@ def sweep(  # noqa: PLR0913, PLR0917 - an option each
 
     if address and engine != "ray":
         raise ScenarioError(f"--address {address}: is of a Ray cluster; give --engine ray, too")
-    asked = Sweep.of(scenario, policy or (), axis or (), settings or ())
     target = target_of(until, at_most, 1)
-    if target is not None:
-        asked = Sweep.of(scenario, policy or (), axis or (), settings or (), target)
+    asked = Sweep.of(scenario, policy or (), axis or (), settings or (), target)
     _check(out, resume=resume)
     with Parts(out, asked.about()) as parts, progress_bar("sweeping", len(asked.cells)) as told:
         rows = asked.run(parts, engine, workers, address, told)
