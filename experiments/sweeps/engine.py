@@ -11,8 +11,6 @@ from contextlib import contextmanager, nullcontext
 from itertools import islice
 from typing import Any, Final, Literal, TypeVar
 
-from joblib import Parallel, delayed, parallel_config
-
 from experiments.extras import needs
 from experiments.helpers import live_with
 from sim.errors import ScenarioError
@@ -41,6 +39,8 @@ def each_of(
 
 
 def _here(work: Callable[[T], R], items: Sequence[T], workers: int) -> Iterator[R]:
+    from joblib import Parallel, delayed, parallel_config  # noqa: PLC0415 - takes a while
+
     with_us = parallel_config("loky", initializer=live_with, initargs=(os.getpid(),))
     with nullcontext() if workers == 1 else with_us:
         crew = Parallel(n_jobs=workers or -1, return_as="generator_unordered")
