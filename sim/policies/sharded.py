@@ -7,7 +7,6 @@ An assignment stays as it is for as long as the world is believed to be as it is
 one for every frame of a static scene would show every cloud the whole of it.
 """
 
-from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -36,6 +35,7 @@ from sim.policies.placement import (
     require_clouds,
     sam_of,
 )
+from sim.policies.sending import Sending, round_trip
 from sim.policies.task import NOTHING_SHOWN, Limits, Task
 from sim.policies.trips import trips_from
 from sim.policy import UNTOUCHED, Estimates, Progress, View, Way
@@ -45,7 +45,7 @@ from workloads.sam.geometry import windows
 from workloads.sam.model import Sam
 from workloads.sam.modes import MODES, rounds
 from workloads.sam.sharding import DEFAULT_POOL, Sharding
-from workloads.stage import Request, Round, Shard
+from workloads.stage import Request, Shard
 
 _APART = ("exact", "prefix", "deferred")
 """Modes in which clouds do nothing to a window that needs another one."""
@@ -197,8 +197,8 @@ def _plan(policy: Sharded, job: Job, world: Estimates, progress: Progress) -> Pl
             shards = _assigned(policy, task._replace(windows=missing), world)
             sent = tuple(zip(nodes, shards, strict=True))
             task = task._replace(shown=shown_with(task, shards) if task.shown else NOTHING_SHOWN)
-            sent = _in_turn(policy, task, sent) if policy.lanes or policy.piece else sent
-            ready = _round_trip(builder, part, edge, sent, policy, ready)
+            how = Sending(edge, policy.codec, policy.lanes, policy.piece)
+            ready = round_trip(builder, part, task, sent, how, ready)
     return answer_from(builder, job, edge, ready)
 
 
@@ -217,51 +217,6 @@ def _assigned(policy: Sharded, task: Task, world: Estimates) -> tuple[Shard, ...
         if world.down:
             raise CannotServeError(str(error)) from error
         raise
-
-
-def _round_trip(
-    builder: PlanBuilder,
-    part: Round,
-    edge: str,
-    shards: tuple[tuple[str, Shard], ...],
-    policy: Sharded,
-    ready: tuple[int, ...],
-) -> tuple[int, ...]:
-    back: list[int] = []
-    lanes = deque([ready] * (policy.lanes or len(shards)))
-    for node, shard in shards:
-        if shard:
-            there = builder.transfer(edge, node, part.up(shard), policy.codec, lanes.popleft())
-            lanes.append(there)
-            done = builder.compute(node, (part.compute(shard),), there)
-            back.extend(builder.transfer(node, edge, part.down(shard), policy.codec, done))
-    return builder.compute(edge, part.edge, tuple(back) or ready)
-
-
-def _in_turn(
-    policy: Sharded, task: Task, sent: tuple[tuple[str, Shard], ...]
-) -> tuple[tuple[str, Shard], ...]:
-    """Return the pieces of shards in the order in which they are to go.
-
-    In lanes those with most ahead go first: what lies between the end of an upload and the end of
-    the round is the longer, the sooner it has to begin (Jackson 1955: the least lateness on one
-    machine is that of the tails' order).
-    """
-    pieces = [
-        (node, shard[first : first + (policy.piece or len(shard))], shard[first:])
-        for node, shard in sent
-        if shard
-        for first in range(0, len(shard), policy.piece or len(shard))
-    ]
-    if policy.lanes:
-        pieces.sort(key=lambda each: -_ahead_s(task, each[0], each[2]))
-    return tuple((node, piece) for node, piece, _ in pieces)
-
-
-def _ahead_s(task: Task, node: str, left: Shard) -> float:
-    """Return what is still to be done on a node once a piece of what is left has come there."""
-    trips = task.rounds_of(node, left)
-    return sum(trip.up.delay_s + trip.compute_s + trip.down.seconds for trip in trips)
 
 
 def _traffic(
