@@ -3,7 +3,8 @@
 What a shard takes on a node is predicted for one window and for two, and taken to be affine in
 them. Where it is convex, as by a roofline, the bound holds all the same. The assignment is chosen
 as if all uploads over a shared channel ended together, which they nearly do where it is shared
-fairly; the bound does without that.
+fairly. The bound does without that, and also holds where a shard goes in pieces, of which one can
+be computed while the next is on its way.
 """
 
 from collections import Counter
@@ -33,7 +34,7 @@ def programmed(task: Task) -> tuple[Shard, ...]:
 
     Raises `PolicyError` where no assignment is within the task's limits, or none is found.
     """
-    rounds, bounds = _barriers(task, together=True), _bounds(task)
+    rounds, bounds = _rounds(task, _together), _bounds(task)
     found = soonest(rounds, bounds, gap=GAP, cases=FEW_CASES)
     if not (found.nodes or found.impossible):
         found = soonest(rounds, bounds, gap=GAP)
@@ -51,13 +52,16 @@ def programmed(task: Task) -> tuple[Shard, ...]:
 
 
 def least_s(task: Task) -> float:
-    """Return how soon all rounds can be over at best, whatever the assignment within limits."""
-    return soonest(_barriers(task, together=False), _bounds(task), cases=FEW_CASES).least_s
+    """Return how soon all rounds can be over at best, whatever the assignment within limits.
+
+    Shards may go at once or in lanes, whole or in pieces.
+    """
+    return soonest(_rounds(task, _earliest), _bounds(task), cases=FEW_CASES).least_s
 
 
-def _barriers(task: Task, *, together: bool) -> list[Barrier]:
+def _rounds(task: Task, barrier: Callable[[Task, int], Barrier]) -> list[Barrier]:
     alike = Counter(_first_alike(task))
-    return [_barrier(task, n, times, together=together) for n, times in sorted(alike.items())]
+    return [barrier(task, n)._replace(times=times) for n, times in sorted(alike.items())]
 
 
 def _first_alike(task: Task) -> list[int]:
@@ -69,18 +73,25 @@ def _first_alike(task: Task) -> list[int]:
     return [rounds.index(each) for each in rounds]
 
 
-def _barrier(task: Task, number: int, times: int, *, together: bool) -> Barrier:
-    def trip(node: str, shard: Shard) -> Trip:
-        return task.rounds_of(node, shard)[number]
+def _together(task: Task, number: int) -> Barrier:
+    """Return when a round ends if all uploads over a shared channel end together."""
+    after = _affine(task, lambda *each: _after_s(task.rounds_of(*each)[number]))
+    own = _affine(task, lambda *each: task.rounds_of(*each)[number].seconds)
+    return Barrier(own, tuple(_channels(task, number, after)))
 
-    alone = [[trip(node, (window.index,)) for node in task.nodes] for window in task.windows]
-    own = _affine(task, lambda node, shard: trip(node, shard).seconds)
-    up_ends_s = min(each.compute_s + each.down.seconds for row in alone for each in row)
-    down_begins_s = min(each.up.seconds + each.compute_s for row in alone for each in row)
-    ups, downs = ([[pick(each) for each in row] for row in alone] for pick in (_up, _down))
-    after = _affine(task, lambda node, shard: _after_s(trip(node, shard))) if together else None
-    shared = *_shared(ups, up_ends_s, after), *_shared(downs, down_begins_s)
-    return Barrier(own, shared, times)
+
+def _earliest(task: Task, number: int) -> Barrier:
+    """Return when a round ends at the earliest, whether shards go whole or in pieces.
+
+    A node has to compute all, once something has come and before the last goes back.
+    """
+    around_s = [
+        min(trip.up.seconds + trip.down.seconds for trip in trips)
+        for trips in zip(*_alone(task, number), strict=True)
+    ]
+    computing = _affine(task, lambda *each: task.rounds_of(*each)[number].compute_s)
+    own = computing._replace(fixed=computing.fixed + around_s)
+    return Barrier(own, tuple(_channels(task, number)))
 
 
 def _after_s(trip: Trip) -> float:
@@ -88,18 +99,30 @@ def _after_s(trip: Trip) -> float:
     return trip.up.delay_s + trip.compute_s + trip.down.seconds
 
 
-def _up(trip: Trip) -> Leg:
-    return trip.up
+def _alone(task: Task, number: int) -> list[list[Trip]]:
+    """Return the trip of each window by itself, window by window, on each node."""
+    return [
+        [task.rounds_of(node, (window.index,))[number] for node in task.nodes]
+        for window in task.windows
+    ]
 
 
-def _down(trip: Trip) -> Leg:
-    return trip.down
+def _channels(task: Task, number: int, after: Affine | None = None) -> Iterator[Shared]:
+    """Yield what occupies each channel, there and back, and what is due before or after that.
+
+    ``after`` is what follows on each node where several upload over one channel.
+    """
+    alone = _alone(task, number)
+    every = [trip for row in alone for trip in row]
+    to_do_s = min(trip.compute_s + trip.down.seconds for trip in every)
+    done_s = min(trip.up.seconds + trip.compute_s for trip in every)
+    yield from _occupied([[trip.up for trip in row] for row in alone], to_do_s, after)
+    yield from _occupied([[trip.down for trip in row] for row in alone], done_s)
 
 
-def _shared(
+def _occupied(
     legs: Sequence[Sequence[Leg]], rest_s: float, after: Affine | None = None
 ) -> Iterator[Shared]:
-    """Yield what occupies each channel that several nodes use; ``rest_s`` is due beside delays."""
     users: dict[int, set[int]] = {}
     for row in legs:
         for node, leg in enumerate(row):
@@ -107,9 +130,8 @@ def _shared(
                 users.setdefault(channel, set()).add(node)
     delay_s = min(leg.delay_s for row in legs for leg in row)
     for channel, nodes in sorted(users.items()):
-        if len(nodes) > 1:
-            each_s = [[_occupied_s(leg, channel) for leg in row] for row in legs]
-            yield Shared(np.array(each_s), delay_s + rest_s, after)
+        each_s = np.array([[_occupied_s(leg, channel) for leg in row] for row in legs])
+        yield Shared(each_s, delay_s + rest_s, after if len(nodes) > 1 else None)
 
 
 def _occupied_s(leg: Leg, channel: int) -> float:
