@@ -1,8 +1,9 @@
 """``tessera sweep``: many scenarios that differ along axes, on every core or a cluster."""
 
 import json
+from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _MOST_ROWS = 40
-_SHOWN = ("p50_s", "p99_s", "deadline_met", "pixels", "cost_usd")
+_NONE_DONE = 1
 
 
 def sweep(  # noqa: PLR0913, PLR0917 - an option each
@@ -61,7 +62,7 @@ def sweep(  # noqa: PLR0913, PLR0917 - an option each
 
     All cells see the same arrivals. A cell that fails is recorded with its error, and the others
     go on. Each row has the figures' means and 95 % intervals; DIR/*.parquet is read by pandas,
-    DuckDB and their like.
+    DuckDB and their like. Exit status 1: no cell could be simulated.
 
     Example: tessera sweep jetson-16-clouds --policy 'sharded/deferred:clouds={clouds}'
     --axis clouds=1,2,4,8,16 --axis view_age=0s,100ms --out results/clouds
@@ -78,8 +79,10 @@ def sweep(  # noqa: PLR0913, PLR0917 - an option each
         rows = asked.run(parts, engine, workers, address, told)
     if as_json:
         print(json.dumps(finite(rows.to_dict("records")), indent=1))
-        return
-    _tell(rows, out)
+    else:
+        _tell(rows, out)
+    if (rows["error"] != "").all():
+        raise typer.Exit(_NONE_DONE)
 
 
 def _check(out: Path | None, *, resume: bool) -> None:
@@ -110,10 +113,19 @@ def _table(rows: "pd.DataFrame", axes: list[str]) -> Table:
     for name in ("p50 ms", "p99 ms", "deadline met", "pixels", "mUSD"):
         table.add_column(name, justify="right")
     for _, row in rows[rows["error"] == ""].iterrows():
-        half_ms = (row["p99_s_high"] - row["p99_s_low"]) / 2 * 1e3
-        near = f" ± {half_ms:.0f}" if half_ms == half_ms else ""  # noqa: PLR0124 - NaN is not
-        p50, p99, met, pixels, usd = (row[name] for name in _SHOWN)
-        cells = (f"{p50 * 1e3:.0f}", f"{p99 * 1e3:.0f}{near}", f"{met:.1%}", f"{pixels:.1%}",
-                 f"{usd * 1e3:.2f}")  # fmt: skip
-        table.add_row(*(str(row[name]) for name in axes), *cells)
+        others = f"{row['pixels']:.1%}", f"{row['cost_usd'] * 1e3:.2f}"
+        table.add_row(*(str(row[name]) for name in axes), *_latencies(row), *others)
     return table
+
+
+def _latencies(row: "pd.Series[Any]") -> tuple[str, str, str]:
+    """Return median, 99th percentile and deadlines met; none where there is no steady state."""
+    if row["saturated"]:
+        return "-", "saturated", "-"
+    half_ms = (row["p99_s_high"] - row["p99_s_low"]) / 2 * 1e3
+    near = "" if isnan(half_ms) else f" ± {half_ms:.0f}"
+    return (
+        f"{row['p50_s'] * 1e3:.0f}",
+        f"{row['p99_s'] * 1e3:.0f}{near}",
+        (f"{row['deadline_met']:.1%}"),
+    )

@@ -9,11 +9,10 @@ from sim.plan import Plan, PlanBuilder
 from sim.policies.placement import (
     Job,
     answer_from,
+    chain_edge,
     chain_payloads,
     chain_stages,
     clouds_of,
-    edge_of,
-    fetch_to,
     job_of,
 )
 from sim.policies.staged import staged_plan
@@ -41,11 +40,8 @@ class Local:
 
 @lru_cache(maxsize=1024)
 def _local_plan(job: Job, named: str, world: Estimates) -> Plan:
-    stages = chain_stages(job.model)
-    edge = edge_of(job, world, (job.model.prepare, *stages), named)
-    builder = PlanBuilder()
-    done = builder.compute(edge, stages, fetch_to(builder, job, edge))
-    return answer_from(builder, job, edge, done)
+    edge = chain_edge(job, world, named)
+    return staged_plan(job, edge, [edge] * len(chain_stages(job.model)), "fp16")
 
 
 @dataclass(frozen=True)
@@ -106,9 +102,7 @@ class BestSplit:
         """Choose the cut for this request and plan it."""
         del progress
         job = job_of(request)
-        edge = edge_of(
-            job, view.estimates, (job.model.prepare, *chain_stages(job.model)), self.edge
-        )
+        edge = chain_edge(job, view.estimates, self.edge)
         idle_s = _cut_forecast_s(job, edge, self.codec, view.estimates)
         busy_s = {"": 0.0, **view.backlog_s}
         cloud = min(idle_s, key=lambda name: idle_s[name][0] + busy_s[name])

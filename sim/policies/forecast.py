@@ -1,6 +1,7 @@
 """How long a plan is going to take, as far as a view tells: for policies that choose plans."""
 
 from collections import Counter
+from math import inf
 
 from sim.plan import Compute, Plan, Step, Transfer
 from sim.policy import View
@@ -12,7 +13,7 @@ def forecast_s(plan: Plan, view: View) -> float:
     Steps wait for what is queued at their node, and for the plan's own steps there. A channel
     carries the plan's transfers one after the other, at the part of its rate that they get beside
     the flows that it carries already: those that share it fairly from the same moment on end no
-    later than that.
+    later than that. Where nothing passes, it is endless.
     """
     world, topology = view.estimates, view.topology
     free_s, through_s = dict(view.backlog_s), dict[int, float]()
@@ -33,7 +34,7 @@ def forecast_s(plan: Plan, view: View) -> float:
             others = view.channel_flows[channel]
             rate = world.channel_bits_per_s[channel] * own[channel] / (own[channel] + others)
             begun_s = max(ready_s, through_s.get(channel, 0.0))
-            through_s[channel] = begun_s + step.size_bytes * 8 / rate
+            through_s[channel] = begun_s + (step.size_bytes * 8 / rate if rate else inf)
             sent_s = max(sent_s, through_s[channel])
         ends_s.append(sent_s + world.way(step.source, step.target).delay_s)
     return max(ends_s, default=0.0)

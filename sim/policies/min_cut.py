@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sim.errors import PolicyError
 from sim.plan import Plan
 from sim.policies.cutting import Flow, divided
-from sim.policies.placement import Job, chain_payloads, chain_stages, clouds_of, edge_of, job_of
+from sim.policies.placement import Job, chain_edge, chain_payloads, chain_stages, clouds_of, job_of
 from sim.policies.staged import staged_plan
 from sim.policy import Estimates, Progress, View
 from workloads.codec import codec_named
@@ -41,7 +41,7 @@ class MinCut:
         """Choose the cloud and the division for this request, and plan it."""
         del progress
         job, world = job_of(request), view.estimates
-        edge = edge_of(job, world, (job.model.prepare, *chain_stages(job.model)), self.edge)
+        edge = chain_edge(job, world, self.edge)
         found = _divisions(self, job, edge, world)
         chosen = min(found, key=lambda each: each.seconds + view.backlog_s.get(each.cloud, 0.0))
         return _plan(job, edge, chosen, self.codec)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from sim.errors import PolicyError
 from sim.plan import Plan
-from sim.policies.placement import Job, chain_payloads, chain_stages, clouds_of, edge_of, job_of
+from sim.policies.placement import Job, chain_edge, chain_payloads, chain_stages, clouds_of, job_of
 from sim.policies.staged import staged_plan
 from sim.policy import Estimates, Progress, View
 from workloads.codec import codec_named
@@ -47,7 +47,7 @@ class Pipeline:
         """Choose a node for each stage, and plan it."""
         del progress
         job, world = job_of(request), view.estimates
-        edge = edge_of(job, world, (job.model.prepare, *chain_stages(job.model)), self.edge)
+        edge = chain_edge(job, world, self.edge)
         times = _times(self, job, edge, world)
         if self.objective == "throughput":
             return _plan(job, edge, _steadiest(times), self.codec)

@@ -60,6 +60,11 @@ def edge_of(
     )
 
 
+def chain_edge(job: Job, world: Estimates, named: str = "") -> str:
+    """Return the edge of a policy that may run all of the unsplit chain there; see `edge_of`."""
+    return edge_of(job, world, (job.model.prepare, *chain_stages(job.model)), named)
+
+
 def _named_edge(world: Estimates, named: str) -> str:
     node = world.topology.node(named)
     if not node.trusted or node.device is None:

@@ -11,24 +11,13 @@ import matplotlib as mpl
 
 from experiments import how_many_clouds, schedulers
 
-SCENARIO = """
-topology: orin-nano-4-clouds
-workload:
-  model: sam-vit-b
-  image: {width_px: 640, height_px: 480, encoding: jpeg}
-  arrivals: {kind: camera, rate_per_s: 2.0}
-  requests: 12
-policy: local
-deadline: 320ms
-"""
+from .conftest import ScenarioFile
 
 
 @pytest.fixture
-def scenario(tmp_path: Path) -> Path:
+def scenario(scenario_file: ScenarioFile) -> Path:
     mpl.use("Agg")
-    path = tmp_path / "small.yaml"
-    path.write_text(SCENARIO)
-    return path
+    return scenario_file("poisson", "camera")
 
 
 def test_schedulers_are_put_beside_the_bound(

@@ -1,16 +1,19 @@
 """Sweeps: the same rows wherever they are simulated, and nothing finished is lost."""
 
 import json
+import os
 import random
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 
 from experiments.cli.main import status_of
@@ -54,6 +57,20 @@ def test_a_cell_that_fails_says_why_and_the_rest_goes_on(alone: pd.DataFrame) ->
     failed = alone[alone["error"] != ""]
     assert failed["clouds"].tolist() == ["17", "17"]
     assert failed["error"].str.contains("PolicyError: clouds: 17 wanted, but topology").all()
+
+
+def test_where_all_fail_the_status_says_so_and_saturation_is_no_latency(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings = [word for each in FEW for word in ("--set", each)]
+    few = ["sweep", "jetson-16-clouds", "--workers", "1", *settings]
+    assert status_of([*few, "--policy", "sharded/exact:clouds=17"]) == 1
+    said = capsys.readouterr().out
+    assert "0 of 1 cells simulated" in said
+    assert "17 wanted" in said
+    crowded = ["--policy", "sharded/shares", "--set", "workload.arrivals.rate_per_s=9.0"]
+    assert status_of([*few, *crowded]) == 0
+    assert "saturated" in capsys.readouterr().out
 
 
 def test_more_processes_find_the_same(alone: pd.DataFrame) -> None:
@@ -151,13 +168,11 @@ def _ended(out: Path, moment: Callable[[], bool], how: signal.Signals) -> None:
 def _group(leader: int) -> list[int]:
     """Return the processes of a session that are left."""
     found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            words = path.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(words[3]) == leader and words[0] != "Z":
-            found.append(int(path.parent.name))
+    for process in psutil.process_iter(["pid", "status"]):
+        with suppress(ProcessLookupError):  # it has ended meanwhile
+            session = os.getsid(process.pid)
+            if session == leader and process.info["status"] != psutil.STATUS_ZOMBIE:
+                found.append(process.pid)
     return found
 
 

@@ -10,6 +10,7 @@ from sim.policies.chain import BestSplit, Local
 from sim.policies.forecast import forecast_s
 from sim.policies.min_cut import MinCut
 from sim.policies.sharded import Sharded
+from sim.policy import Estimates
 from tests.conftest import At, small_topology
 from tests.sim.policies.test_chain import plan_for, view_of
 from workloads.catalogue import model_named
@@ -59,3 +60,6 @@ def test_flows_that_are_there_take_their_part() -> None:
     assert forecast_s(plan, view) == pytest.approx(1.030)  # 8 Mbit at 8 Mbit/s, 30 ms
     shared = replace(view, channel_flows=(1, *view.channel_flows[1:]))
     assert forecast_s(plan, shared) == pytest.approx(2.030)
+    rates = (0.0, *view.estimates.channel_bits_per_s[1:])
+    out = replace(view, estimates=Estimates(view.topology, view.estimates.cost, rates))
+    assert forecast_s(plan, out) == float("inf")
