@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, TypeVar
 
 from experiments.extras import needs
 from experiments.helpers import live_with
+from real_runner.fleet.folder import RunFolder
 from sim.errors import ScenarioError
 
 T = TypeVar("T")
@@ -61,22 +62,31 @@ def _on_ray(work: Callable[[T], R], items: Sequence[T], workers: int, address: s
 
 @contextmanager
 def _cluster(workers: int, address: str) -> Iterator[Any]:
-    """Lend Ray, connected; what was started here is stopped."""
+    """Lend Ray, connected; what was started here is stopped, and its folder removed."""
     with needs("cluster", "ray"):
         import ray  # noqa: PLC0415 - an extra
-    here = {} if address else {"num_cpus": workers or os.cpu_count(), "include_dashboard": False}
-    try:
-        _require_answer(address)
-        ray.init(address=address or "local", log_to_driver=False, logging_level="error", **here)
-    except OSError as error:  # of which a connection that fails is one
-        raise ScenarioError(
-            f"--address {address}: no Ray cluster answers there ({error}); start one with "
-            "'ray start --head', or leave the option out"
-        ) from error
-    try:
-        yield ray
-    finally:
-        ray.shutdown()
+    with nullcontext() if address else RunFolder() as folder:
+        options = {} if folder is None else _started_here(folder, workers)
+        try:
+            _require_answer(address)
+            ray.init(
+                address=address or "local", log_to_driver=False, logging_level="error", **options
+            )
+        except OSError as error:  # of which a connection that fails is one
+            raise ScenarioError(
+                f"--address {address}: no Ray cluster answers there ({error}); start one with "
+                "'ray start --head', or leave the option out"
+            ) from error
+        try:
+            yield ray
+        finally:
+            ray.shutdown()
+
+
+def _started_here(folder: RunFolder, workers: int) -> dict[str, Any]:
+    """Return what makes a cluster one of this machine, which ``tessera clean`` knows."""
+    count = workers or os.cpu_count()
+    return {"num_cpus": count, "include_dashboard": False, "_temp_dir": str(folder.path)}
 
 
 def _require_answer(address: str) -> None:

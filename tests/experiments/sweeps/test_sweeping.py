@@ -19,6 +19,7 @@ import pytest
 from experiments.cli.main import status_of
 from experiments.parts import Parts
 from experiments.sweeps.sweeping import Sweep
+from real_runner.fleet.folder import root as folders
 from tests.limits import no_file_above
 
 POLICY = "sharded/deferred:clouds={clouds}"
@@ -81,7 +82,9 @@ def test_more_processes_find_the_same(alone: pd.DataFrame) -> None:
 @pytest.mark.filterwarnings("ignore")  # Ray's own
 @pytest.mark.skipif(not find_spec("ray"), reason="pip install 'tessera[cluster]'")
 def test_a_cluster_finds_the_same(alone: pd.DataFrame) -> None:
+    before = set(folders().iterdir()) if folders().is_dir() else set()
     pd.testing.assert_frame_equal(swept("ray", 2), alone)
+    assert set(folders().iterdir()) <= before
 
 
 def test_results_are_kept_and_gone_on_with(
