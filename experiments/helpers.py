@@ -1,8 +1,16 @@
 """Processes that work for another one, and are nobody's when that is gone."""
 
+import os
 import signal
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, TypeVar
 
+from real_runner.errors import RealRunError
 from real_runner.workers.confinement import die_with_parent
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 def live_with(parent: int) -> None:
@@ -13,3 +21,27 @@ def live_with(parent: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     die_with_parent(parent)
+
+
+def done_by(
+    processes: int, work: Callable[[T], R], items: Iterable[T], **sharing: Any
+) -> Iterator[R]:
+    """Yield what ``work`` makes of each item; all goes through pickle.
+
+    With one process it is this one, -1 is one per processor. ``sharing`` are `joblib.Parallel`'s
+    options of how items are handed out and come back. Raises `RealRunError` where a process is
+    ended from outside.
+    """
+    if processes == 1:
+        yield from map(work, items)
+        return
+    from joblib import Parallel, delayed  # noqa: PLC0415 - takes a while
+
+    crew = Parallel(n_jobs=processes, initializer=live_with, initargs=(os.getpid(),), **sharing)
+    try:
+        yield from crew(delayed(work)(item) for item in items)
+    except BrokenProcessPool as error:
+        raise RealRunError(
+            "a process that worked for this one was killed, perhaps for want of memory; what is "
+            "done is kept where it was to be"
+        ) from error

@@ -7,9 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, TypeVar
 
-from joblib import Parallel, delayed
-
-from experiments.helpers import live_with
+from experiments.helpers import done_by
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -22,19 +20,10 @@ _AT_ONCE, _AHEAD = 4, 8
 def by_many(work: Callable[[T], R], items: Iterable[T], count: int) -> Iterator[R]:
     """Yield what ``work`` makes of each item, in their order; there are ``count`` of them.
 
-    What it makes must not depend on what else it was given, since each process is given a part;
-    both go through pickle.
+    What it makes must not depend on what else it was given, since each process is given a part.
     """
     processes = len(os.sched_getaffinity(0)) if count >= FEW else 1
-    if processes == 1:
-        yield from map(work, items)
-        return
-    crew = Parallel(
-        n_jobs=processes,
-        return_as="generator",
-        batch_size=_AT_ONCE,
-        pre_dispatch=_AHEAD * processes,
-        initializer=live_with,
-        initargs=(os.getpid(),),
+    ahead = _AHEAD * processes
+    yield from done_by(
+        processes, work, items, return_as="generator", batch_size=_AT_ONCE, pre_dispatch=ahead
     )
-    yield from crew(delayed(work)(item) for item in items)

@@ -12,7 +12,8 @@ from itertools import islice
 from typing import Any, Final, Literal, TypeVar
 
 from experiments.extras import needs
-from experiments.helpers import live_with
+from experiments.helpers import done_by
+from real_runner.errors import RealRunError
 from real_runner.fleet.folder import RunFolder
 from sim.errors import ScenarioError
 
@@ -34,18 +35,10 @@ def each_of(
     of a running one; without, one is started on this machine and ends with this process. Raises
     `ScenarioError` where none answers there.
     """
-    yield from (
-        _on_ray(work, items, workers, address) if engine == "ray" else (_here(work, items, workers))
-    )
-
-
-def _here(work: Callable[[T], R], items: Sequence[T], workers: int) -> Iterator[R]:
-    from joblib import Parallel, delayed, parallel_config  # noqa: PLC0415 - takes a while
-
-    with_us = parallel_config("loky", initializer=live_with, initargs=(os.getpid(),))
-    with nullcontext() if workers == 1 else with_us:
-        crew = Parallel(n_jobs=workers or -1, return_as="generator_unordered")
-        yield from crew(delayed(work)(item) for item in items)
+    if engine == "ray":
+        yield from _on_ray(work, items, workers, address)
+    else:
+        yield from done_by(workers or -1, work, items, return_as="generator_unordered")
 
 
 def _on_ray(work: Callable[[T], R], items: Sequence[T], workers: int, address: str) -> Iterator[R]:
@@ -57,7 +50,17 @@ def _on_ray(work: Callable[[T], R], items: Sequence[T], workers: int, address: s
         while pending:
             done, pending = ray.wait(pending)
             pending += [task.remote(item) for item in islice(left, len(done))]
-            yield from ray.get(done)
+            yield from _fetched(ray, done)
+
+
+def _fetched(ray: Any, done: Sequence[Any]) -> list[Any]:
+    """Return results; a worker that is lost has been replaced a few times by then."""
+    try:
+        found: list[Any] = ray.get(done)
+    except ray.exceptions.RayError as error:
+        first = str(error).partition("\n")[0]
+        raise RealRunError(f"Ray: {first}; what is done is kept where it was to be") from error
+    return found
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
-from typing import Literal, NamedTuple, get_type_hints
+from typing import Literal, NamedTuple, cast, get_args
 
 from sim.errors import CannotServeError, PolicyError
 from sim.facts import step_facts
@@ -12,12 +12,10 @@ from sim.plan import Compute, Plan, Transfer
 from sim.policies.assignment import SchemeName
 from sim.policies.forecast import forecast_s
 from sim.policies.placement import Job, clouds_of, job_of
-from sim.policies.sharded import Sharded
+from sim.policies.sharded import CodecName, Sharded
 from sim.policy import UNTOUCHED, Estimates, Progress, View
 from workloads.sam.modes import MODES
 from workloads.stage import Request
-
-_CODECS = get_type_hints(Sharded)["codec"].__args__
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ class DeadlineAware:
         if self.margin < 0:
             raise PolicyError(f"margin: {self.margin!r}; give 0 or more")
         _require_known("modes", self.modes, MODES)
-        _require_known("codecs", self.codecs, _CODECS)
+        _require_known("codecs", self.codecs, get_args(CodecName))
         for word in self.clouds.split("+"):
             if not word.isdigit() or not int(word):
                 raise PolicyError(f"clouds: {word!r} is no number of clouds; write e.g. 16+8+4")
@@ -88,7 +86,8 @@ def _ranked(policy: DeadlineAware, job: Job, world: Estimates) -> tuple[_Way, ..
     view = View(0.0, 0.0, world, {}, (0,) * len(world.channel_bits_per_s))
     ways = []
     for mode, codec, count in product(policy.modes.split("+"), policy.codecs.split("+"), counts):
-        sharded = Sharded(mode, policy.assignment, codec, clouds=count, lanes=policy.lanes)  # type: ignore[arg-type] # checked when it was made
+        known = cast("CodecName", codec)
+        sharded = Sharded(mode, policy.assignment, known, clouds=count, lanes=policy.lanes)
         ways.append(_Way(sharded, sharded.plan(request, UNTOUCHED, view)))
     order = 1 if policy.goal == "private" else -1
     return tuple(sorted(ways, key=lambda way: _merits(way.plan, job, world)[::order]))

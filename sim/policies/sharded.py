@@ -47,6 +47,8 @@ from workloads.sam.modes import MODES, rounds
 from workloads.sam.sharding import DEFAULT_POOL, Sharding
 from workloads.stage import Request, Shard
 
+CodecName = Literal["fp64", "fp32", "fp16", "int8", "int4"]
+
 _APART = ("exact", "prefix", "deferred")
 """Modes in which clouds do nothing to a window that needs another one."""
 
@@ -89,7 +91,7 @@ class Sharded:
 
     mode: str
     assignment: SchemeName = "speed-proportional"
-    codec: Literal["fp64", "fp32", "fp16", "int8", "int4"] = "fp16"
+    codec: CodecName = "fp16"
     upload: Literal["pixels", "embeddings"] = "pixels"
     clouds: int = 0
     edge: str = ""

@@ -1,0 +1,29 @@
+"""Helping processes: one that is killed is told in a line, and what went before is there."""
+
+import os
+import signal
+
+import pytest
+
+from experiments.helpers import done_by
+from real_runner.errors import RealRunError
+
+
+def ended_at_last(item: int) -> int:
+    if item == 20:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return item
+
+
+def test_one_process_is_this_one() -> None:
+    assert list(done_by(1, lambda _: os.getpid(), range(2))) == [os.getpid()] * 2
+
+
+@pytest.mark.filterwarnings("ignore")  # joblib's, of the process that is gone
+def test_a_helper_that_is_killed_is_told_in_a_line() -> None:
+    found = done_by(2, ended_at_last, range(21), return_as="generator", batch_size=1)
+    assert next(found) == 0
+    with pytest.raises(RealRunError, match="was killed, perhaps for want of memory; what is done"):
+        list(found)
+    again = done_by(2, abs, range(4), return_as="generator_unordered")
+    assert sorted(again) == [0, 1, 2, 3]  # others take its place
