@@ -7,9 +7,9 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 
 setup: packages .venv/.all .venv/.compiled
 
-# Programs that emulated links and their tests need, as PROGRAM:DEBIAN-PACKAGE[+PACKAGE].
+# Programs that emulated links and their tests, and those of reports, need, as PROGRAM:DEBIAN-PACKAGE[+PACKAGE].
 PROGRAMS := iperf3:iperf3 ping:iputils-ping ip:iproute2 nsenter:util-linux cc:gcc+libc6-dev linux.uml:user-mode-linux \
-	mnexec:mininet brctl:bridge-utils ifconfig:net-tools
+	mnexec:mininet brctl:bridge-utils ifconfig:net-tools chromium:chromium
 
 packages:
 	@missing=""; for pair in $(PROGRAMS); do \

@@ -22,6 +22,9 @@ def train(  # noqa: PLR0913, PLR0917 - an option each
     ] = "unsplit",
     steps: Annotated[int, typer.Option(min=1, help="Steps of the whole course.")] = 6000,
     batch: Annotated[int, typer.Option(min=1, help="Scenes of a step.")] = 8,
+    prompts: Annotated[
+        int, typer.Option(min=1, help="Objects of a scene that are asked for, at most.")
+    ] = 3,
     rate: Annotated[float, typer.Option(min=1e-9, help="The highest learning rate.")] = 6e-4,
     prior: Annotated[
         float, typer.Option(min=0, max=1, help="How much one part of a scene tells of others.")
@@ -61,8 +64,8 @@ def train(  # noqa: PLR0913, PLR0917 - an option each
         )
     try:
         orders = Orders(
-            variant=variant, order=order, steps=steps, batch=batch, rate=rate, prior=prior,
-            seed=seed, every=every, examined=examined, pool=pool, withhold=withhold,
+            variant=variant, order=order, steps=steps, batch=batch, prompts=prompts, rate=rate,
+            prior=prior, seed=seed, every=every, examined=examined, pool=pool, withhold=withhold,
         )  # fmt: skip
     except ValidationError as error:  # of a number that is none
         first = error.errors()[0]
