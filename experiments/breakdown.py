@@ -31,6 +31,6 @@ def _labels(steps: pd.DataFrame, topology: Topology) -> list[str]:
     side = {node.name: node.role if node.trusted else "cloud" for node in topology.nodes}
     columns = (steps[column] for column in ("kind", "stage", "node", "source", "target"))
     return [
-        f"{side[node] if kind == 'compute' else f'{side[source]} to {side[target]}'}: {stage}"
+        f"{f'{side[source]} to {side[target]}' if kind == 'transfer' else side[node]}: {stage}"
         for kind, stage, node, source, target in zip(*columns, strict=True)
     ]

@@ -87,7 +87,7 @@ class Work:
             kind, node, source, target, part = key
             if kind == "compute":
                 self._add(node, part, flops)
-            else:
+            elif kind == "transfer":
                 for name in self._channels(source, target):
                     self._add(name, part, size_bytes)
 

@@ -28,11 +28,12 @@ def first_requests(steps: pd.DataFrame) -> pd.DataFrame:
 def timeline_events(steps: pd.DataFrame, policy: str, process: int) -> list[Event]:
     """Return the events of the first `REQUESTS_SHOWN` requests in ``steps``, as ``process``.
 
-    Computations that were cancelled before they ran do not show.
+    Computations that were cancelled before they ran do not show, nor waits that take no time.
     """
     shown = first_requests(steps)
-    ran = (shown["outcome"] == FINISHED) | (shown["end_s"] > shown["start_s"])
-    rows = shown[ran | (shown["kind"] != "compute")].to_dict(orient="records")
+    took, kind = shown["end_s"] > shown["start_s"], shown["kind"]
+    ran = (kind == "compute") & (shown["outcome"] == FINISHED)
+    rows = shown[took | ran | (kind == "transfer")].to_dict(orient="records")
     if not rows:
         return []
     tracks = _tracks(rows)
@@ -52,7 +53,12 @@ def timeline_events(steps: pd.DataFrame, policy: str, process: int) -> list[Even
 def _tracks(rows: list[Row]) -> list[str]:
     """Return each row's thread: the way it travelled, or the first slot of its device then free."""
     free_s: defaultdict[str, list[float]] = defaultdict(list)
-    tracks = [f"{row['source']} to {row['target']}" for row in rows]
+    tracks = [
+        f"{row['source']} to {row['target']}"
+        if row["kind"] == "transfer"
+        else f"{row['node']} waits"
+        for row in rows
+    ]
     for place in sorted(range(len(rows)), key=lambda place: rows[place]["start_s"]):
         row = rows[place]
         if row["kind"] == "compute":

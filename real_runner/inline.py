@@ -14,7 +14,7 @@ from itertools import count
 
 from real_runner.executor import Array, Executor, is_bytes
 from real_runner.wire.codecs import as_bytes, decode, encode
-from sim.plan import Compute, Plan, Step, Transfer
+from sim.plan import Compute, Plan, Step, Transfer, Wait
 from workloads.stage import Payload
 
 
@@ -77,6 +77,8 @@ class Inline:
     def _take(self, step: Step, places: defaultdict[str, int]) -> Sent | None:
         if isinstance(step, Compute):
             self._executor.run(places[step.node], step.stages)
+            return None
+        if isinstance(step, Wait):
             return None
         array = self._executor.get(places[step.source], step.payload)
         sent = _written(step, array)

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from sim.plan import Compute, Step, Transfer
+from sim.plan import Compute, Step, Transfer, end_of
 from topologies.topology import Topology
 from workloads.stage import Payload
 
@@ -43,7 +43,7 @@ def sights(steps: Iterable[Step], topology: Topology) -> dict[str, Sight]:
     """Return what each untrusted node saw when ``steps`` were executed, by node name."""
     seen: dict[str, Sight] = {}
     for step in steps:
-        if isinstance(step, Compute) or topology.node(step.target).trusted:
+        if not isinstance(step, Transfer) or topology.node(step.target).trusted:
             continue
         seen[step.target] = seen.get(step.target, Sight()).with_transfer(step)
     return seen
@@ -73,7 +73,7 @@ def holdings(steps: Iterable[Step], topology: Topology) -> dict[tuple[str, str],
     """Return what each untrusted node held when ``steps`` were executed, by node and tensor."""
     found: dict[tuple[str, str], Held] = {}
     for step in steps:
-        node = step.node if isinstance(step, Compute) else step.target
+        node = end_of(step)
         if topology.node(node).trusted:
             continue
         for payload in _left_behind(step):
@@ -85,7 +85,7 @@ def holdings(steps: Iterable[Step], topology: Topology) -> dict[tuple[str, str],
 def _left_behind(step: Step) -> tuple[Payload, ...]:
     if isinstance(step, Compute):
         return tuple(stage.makes for stage in step.stages if stage.makes is not None)
-    return (step.payload,)
+    return (step.payload,) if isinstance(step, Transfer) else ()
 
 
 def fraction(parts: Iterable[int], fractions: Sequence[float]) -> float:

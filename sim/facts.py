@@ -9,7 +9,7 @@ when idle belongs to no step; see `sim.ledger`.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sim.plan import Compute, Step, Transfer
+from sim.plan import Compute, Step, Transfer, Wait
 from topologies.carbon import CarbonIntensity
 from topologies.device import Device
 from topologies.topology import Node, Topology
@@ -48,6 +48,8 @@ def step_facts(step: Step, topology: Topology) -> StepFacts:
     """Return the constant part of a step's row."""
     if isinstance(step, Compute):
         return _compute_facts(step, topology)
+    if isinstance(step, Wait):
+        return StepFacts(kind="wait", stage="wait", node=step.node)
     return _transfer_facts(step, topology)
 
 

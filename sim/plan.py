@@ -1,10 +1,10 @@
 """The plan: what a policy decides and every runner executes, as data.
 
-A plan is a directed acyclic graph of two kinds of step. `Compute` runs stages on a node without
-letting go of it; `Transfer` carries a payload from one node to another. ``after`` lists the
-earlier steps whose results a step needs, so fork and join are dependencies and nothing else.
-``need`` makes a join "the first k of n": hedging and redundancy are plain data too, and a step
-that no join still waits for is cancelled.
+A plan is a directed acyclic graph of three kinds of step. `Compute` runs stages on a node without
+letting go of it; `Transfer` carries a payload from one node to another; `Wait` takes time, or
+nothing at all. ``after`` lists the earlier steps whose results a step needs, so fork and join are
+dependencies and nothing else. ``need`` makes a join "the first k of n": hedging and redundancy are
+plain data too, and a step that no join still waits for is cancelled.
 
 The order of the steps is a topological order by construction: a step may only come after steps
 with a smaller index. The result of a `Compute` lies on its node, that of a `Transfer` on its
@@ -12,6 +12,7 @@ target; what a step works on is the results of the steps it comes after.
 """
 
 from dataclasses import dataclass, field
+from math import inf
 
 from sim.errors import PlanError
 from workloads.codec import codec_named
@@ -66,7 +67,42 @@ class Transfer:
         return self.payload.tokens if self.payload.tensor == WRITTEN else 0
 
 
-Step = Compute | Transfer
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Let ``delay_s`` pass on ``node`` once ``need`` of the steps ``after`` have finished (0: all).
+
+    It takes nothing of the node, does not queue for it, and leaves results where they are. Without
+    a delay it is a join by itself: what comes after several of them needs the first k of each of
+    several groups. With one it is the time after which help is sent for. Raises `PlanError` for a
+    delay that is none.
+    """
+
+    node: str
+    delay_s: float = 0.0
+    after: tuple[int, ...] = ()
+    need: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.delay_s < inf:
+            raise PlanError(f"wait: {self.delay_s!r} s is no delay; give 0 or more seconds")
+
+    @property
+    def tokens(self) -> int:
+        """None: it makes nothing, and brings nothing."""
+        return 0
+
+
+Step = Compute | Transfer | Wait
+
+
+def place_of(step: Step) -> str:
+    """Return the node where a step begins."""
+    return step.source if isinstance(step, Transfer) else step.node
+
+
+def end_of(step: Step) -> str:
+    """Return the node where a step's result lies."""
+    return step.target if isinstance(step, Transfer) else step.node
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,6 +181,14 @@ class PlanBuilder:
         if source == target:
             return after
         return (self._append(Transfer(source, target, payload, codec, after, fresh=fresh)),)
+
+    def wait(
+        self, node: str, after: tuple[int, ...], *, delay_s: float = 0.0, need: int = 0
+    ) -> tuple[int, ...]:
+        """Append a `Wait`, unless it waits for one step only and no longer; return it."""
+        if not delay_s and len(after) <= 1:
+            return after
+        return (self._append(Wait(node, delay_s, after, need)),)
 
     def build(self, *, completes: bool = True) -> Plan:
         """Return the plan of the steps collected so far."""

@@ -160,14 +160,15 @@ class Tables:
     def charges(self) -> pd.DataFrame:
         """Return what each step is charged to, a row per row of `steps`.
 
-        That is ``node``, the one that computed or sent, ``computed``, which of the two, and
-        ``energy_j``, ``cost_usd`` and ``carbon_g``.
+        That is ``node``, the one that computed, sent or waited, ``computed``, whether it computed,
+        and ``energy_j``, ``cost_usd`` and ``carbon_g``.
         """
         rows = self._rows
         computed = rows["kind"] == "compute"
         charged = rows[["energy_j", "cost_usd", "carbon_g"]].copy()
         charged["computed"] = computed
-        charged["node"] = rows["node"].astype(str).where(computed, rows["source"].astype(str))
+        sent = rows["kind"] == "transfer"
+        charged["node"] = rows["source"].astype(str).where(sent, rows["node"].astype(str))
         return charged
 
     def _ranks(self, columns: Columns) -> npt.NDArray[np.int64]:

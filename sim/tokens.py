@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from sim.plan import Compute, Step
+from sim.plan import Step, end_of
 
 
 def arrivals_of_tokens(
@@ -21,7 +21,7 @@ def arrivals_of_tokens(
     ``rows`` has a row per step run, with ``plan_step`` indexing ``plan_steps``, ``rank`` indexing
     ``origins``, ``end_s`` and the ``tokens`` that it made.
     """
-    places = np.array([_end_of(step) for step in plan_steps], dtype=object)
+    places = np.array([end_of(step) for step in plan_steps], dtype=object)
     came = rows.loc[rows["tokens"] > 0, ["plan_step", "rank", "end_s", "tokens"]]
     step, rank = came["plan_step"].to_numpy(), came["rank"].to_numpy()
     at_home = places[step] == origins.to_numpy(dtype=object)[rank]
@@ -48,7 +48,3 @@ def token_times(came: pd.DataFrame, arrival_s: pd.Series) -> dict[str, npt.NDArr
         "first_token_s": (ends["begin_s"] - arrival_s.to_numpy()).to_numpy(dtype=np.float64),
         "token_gap_s": span_s / np.where(later > 0, later, np.nan),
     }
-
-
-def _end_of(step: Step) -> str:
-    return step.node if isinstance(step, Compute) else step.target

@@ -48,7 +48,8 @@ def bounds(
     own = steps[(steps["kind"] == "compute") & steps["node"].isin(computing)]
     if len(own):
         yield _arithmetic(own)
-    for kind, rows in steps.groupby("kind"):
+    handed = steps[steps["kind"] != "wait"]  # which nobody is told of
+    for kind, rows in handed.groupby("kind"):
         yield _handing_over(str(kind), rows)
     if carried_bits_per_s is not None:
         wanted = rehearsal.busiest_bits_per_s

@@ -1,7 +1,7 @@
 """The runner's own integrals, which the records of a trace are checked against."""
 
 from real_runner.orchestration.flight import Flight
-from sim.plan import Compute
+from sim.plan import Compute, Transfer
 from sim.trace import HAS_FINISHED, NEVER_BEGUN
 from topologies.topology import Topology
 
@@ -25,6 +25,7 @@ class Books:
             if isinstance(step, Compute):
                 usual_s = flight.end_s[index] - flight.start_s[index]
                 self.busy_s[step.node] += flight.used.get(index, usual_s)
+            if not isinstance(step, Transfer):
                 continue
             usual = step.size_bytes if state == HAS_FINISHED else 0.0
             for channel in self._topology.route(step.source, step.target).channels:

@@ -7,10 +7,11 @@ another node's work without a transfer between them, and joins that need only so
 list, is handed out when the walk says so.
 """
 
+import asyncio
 from functools import lru_cache
 
 from sim.course import Course, Kept
-from sim.plan import Compute, Plan, Step
+from sim.plan import Plan, Step, Wait, end_of, place_of
 from sim.policy import Progress
 from workloads.stage import Request
 
@@ -19,14 +20,14 @@ class Flight:
     """One plan under way: its `Course`, and what is known of it while reports are on their way.
 
     ``told`` are the steps handed out, ``pending`` those of which a report is still to come though
-    the plan may have ended without it, ``used`` is as in
+    the plan may have ended without it, ``timers`` those of waits under way, ``used`` is as in
     `sim.trace.Trace.add`. ``job`` is the request's number among the workers. The
     lists are those of the course (which it has and is not: a compiled class takes no heirs).
     """
 
     __slots__ = (
         "begun", "course", "end_s", "job", "over", "pending", "plan", "progress", "queued_s",
-        "request", "start_s", "states", "told", "used", "walk",
+        "request", "start_s", "states", "timers", "told", "used", "walk",
     )  # fmt: skip
 
     def __init__(
@@ -43,6 +44,7 @@ class Flight:
         self.told: set[int] = set()
         self.begun: set[int] = set()
         self.pending: set[int] = set()
+        self.timers: dict[int, asyncio.TimerHandle] = {}
         self.used: dict[int, float] = {}
         self.over = False
 
@@ -52,22 +54,18 @@ class Flight:
         return self.progress.plans
 
 
-def place_of(step: Step) -> str:
-    """Return the node that is told of a step."""
-    return step.node if isinstance(step, Compute) else step.source
-
-
-def end_of(step: Step) -> str:
-    """Return the node where a step's result lies, and that reports it."""
-    return step.node if isinstance(step, Compute) else step.target
-
-
 @lru_cache(maxsize=4096)
 def at_once(plan: Plan) -> tuple[int, ...]:
     """Return the steps that can be handed out when the plan begins."""
     return tuple(
         index
         for index, step in enumerate(plan.steps)
-        if plan.needs[index] == len(step.after)
-        and all(end_of(plan.steps[early]) == place_of(step) for early in step.after)
+        if not isinstance(step, Wait)
+        and plan.needs[index] == len(step.after)
+        and all(_tells(plan.steps[early], place_of(step)) for early in step.after)
     )
+
+
+def _tells(early: Step, place: str) -> bool:
+    """Whether the node at ``place`` knows by itself when a step has finished."""
+    return not isinstance(early, Wait) and end_of(early) == place

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from sim.plan import Compute, Step
+from sim.plan import Compute, Step, Transfer
 from topologies.topology import Topology
 
 
@@ -18,7 +18,7 @@ class Loads:
         """Count a step that begins; with ``sign`` -1 one that has ended."""
         if isinstance(step, Compute):
             self._backlog_s[step.node] += sign * expected_s
-        else:
+        elif isinstance(step, Transfer):
             for channel in self._topology.route(step.source, step.target).channels:
                 self._flows[channel] += sign
 

@@ -16,7 +16,7 @@ from real_runner.fleet.fleet import Fleet
 from real_runner.orchestration.answers import Answers, Listeners
 from real_runner.orchestration.books import Books
 from real_runner.orchestration.clock import Clock
-from real_runner.orchestration.flight import Flight, end_of, place_of
+from real_runner.orchestration.flight import Flight
 from real_runner.orchestration.inputs import Inputs
 from real_runner.orchestration.observer import Observer
 from real_runner.orchestration.probes import Probes
@@ -28,7 +28,7 @@ from real_runner.workers.worker import PROBE
 from sim.checks import Checks
 from sim.course import Ended, Kept, planned, settled
 from sim.errors import CannotServeError
-from sim.plan import Step, Transfer
+from sim.plan import Step, Transfer, end_of, place_of
 from sim.policy import UNTOUCHED, Progress
 from sim.runner import AUTO, Scenario
 from sim.source import Source
@@ -318,7 +318,7 @@ class Run:
         for flight in flights:
             if not flight.over:
                 flight.over = True
-                for index in sorted(flight.told):
+                for index in sorted(flight.told | flight.timers.keys()):
                     if flight.states[index] == NEVER_BEGUN and index not in flight.pending:
                         self._steps.cancel(flight, index)
         patience_s = self._scenario.patience_s

@@ -11,12 +11,12 @@ from typing import Any
 from real_runner.control.messages import control
 from real_runner.fleet.fleet import Fleet
 from real_runner.orchestration.clock import Clock
-from real_runner.orchestration.flight import Flight, at_once, end_of, place_of
+from real_runner.orchestration.flight import Flight, at_once
 from real_runner.orchestration.observer import Observer
 from real_runner.orchestration.overruns import Overruns
 from real_runner.orchestration.tasks import Clerk
 from real_runner.orchestration.writing import Writing
-from sim.plan import Compute, Step, Transfer
+from sim.plan import Compute, Step, Transfer, Wait, end_of, place_of
 from sim.trace import HAS_FINISHED, NEVER_BEGUN, WAS_CANCELLED, WAS_LOST
 from topologies.topology import Topology
 
@@ -70,7 +70,11 @@ class Steps:
         flight.queued_s[index] = flight.start_s[index] = self._clock.now_s
         flight.begun.add(index)
         self._observer.load(step, self._clerk.seconds(flight.plan, index))
-        if not self.dead.isdisjoint((place_of(step), end_of(step))):
+        if isinstance(step, Wait):
+            end_s = self._clock.now_s + step.delay_s
+            timer = self._clock.call_at(end_s, self._guard, self._waited, flight, index)
+            flight.timers[index] = timer
+        elif not self.dead.isdisjoint((place_of(step), end_of(step))):
             loop = asyncio.get_running_loop()
             loop.call_soon(self._guard, self._lose, flight, index)
         elif index not in flight.told:
@@ -86,6 +90,12 @@ class Steps:
         for node in sorted(messages, key=lambda node: node not in inputs):  # where it all begins
             self._fleet.send(node, tasks=messages[node])
 
+    def _waited(self, flight: Flight, index: int) -> None:
+        """Note that a wait is over."""
+        del flight.timers[index]
+        began_s = flight.queued_s[index]
+        self._finish(flight, index, began_s, began_s, self._clock.now_s)
+
     def _tell(self, flight: Flight, index: int) -> None:
         """Hand out a step that may begin now."""
         flight.told.add(index)
@@ -100,6 +110,9 @@ class Steps:
 
     def cancel(self, flight: Flight, index: int) -> None:
         """Stop a step that nobody needs any more; one that has not begun never will."""
+        if index in flight.timers:
+            flight.timers.pop(index).cancel()
+            flight.states[index], flight.end_s[index] = WAS_CANCELLED, self._clock.now_s
         if index not in flight.told:
             return
         if index in flight.begun:
@@ -244,7 +257,7 @@ class Steps:
     def _assume_sent(flight: Flight, index: int, *, started: bool) -> None:
         """Count a transfer that was stopped under way as sent: its target may have seen it all."""
         step = flight.plan.steps[index]
-        if started and not isinstance(step, Compute):
+        if started and isinstance(step, Transfer):
             flight.used[index] = step.size_bytes
 
     def seconds(self, node: str, ns: int) -> float:

@@ -7,10 +7,10 @@ from typing import Any
 
 from real_runner.control.messages import control, stage_message
 from real_runner.orchestration.clock import Clock
-from real_runner.orchestration.flight import Flight, at_once, place_of
+from real_runner.orchestration.flight import Flight, at_once
 from real_runner.wire.payloads import payload_message
 from sim.cost import batched
-from sim.plan import Compute, Plan
+from sim.plan import Compute, Plan, Wait, place_of
 from sim.policy import service_s
 from sim.runner import Scenario
 
@@ -79,6 +79,8 @@ class Clerk:
         for index, step in enumerate(plan.steps):
             if isinstance(step, Compute):
                 task, expected_s = self._compute(step)
+            elif isinstance(step, Wait):  # which is the orchestrator's own
+                task, expected_s = control.Task(), 0.0
             else:
                 task, expected_s = self._transfer(step), 0.0
             task.step = index

@@ -48,20 +48,34 @@ class Haul:
 
 
 @final
+class Pause:
+    """A wait: seconds in which nothing is asked of anybody."""
+
+    __slots__ = ("delay_s",)
+
+    def __init__(self, delay_s: float) -> None:
+        self.delay_s = delay_s
+
+
+Price = Work | Haul | Pause
+
+
+@final
 class Execution(Course):
     """A course in the simulator.
 
-    ``priced`` says what each step costs here, ``handles`` what runs, ``moved_bytes`` how much of
-    a transfer that was stopped had arrived. It is ``over`` once its request was given up.
+    ``priced`` says what each step costs here, ``handles`` what runs, ``pauses`` the clock's tickets
+    for waits under way, ``moved_bytes`` how much of a transfer that was stopped had arrived. It is
+    ``over`` once its request was given up.
     """
 
-    __slots__ = ("cancels", "handles", "moved_bytes", "over", "priced")
+    __slots__ = ("cancels", "handles", "moved_bytes", "over", "pauses", "priced")
 
     def __init__(
         self,
         request: Request,
         plan: Plan,
-        priced: list[Work | Haul],
+        priced: list[Price],
         progress: Progress,
         kept: Kept,
     ) -> None:
@@ -69,6 +83,7 @@ class Execution(Course):
         self.cancels = plan.cancels
         self.priced = priced
         self.handles: dict[int, Turn | Handle] = {}
+        self.pauses: dict[int, int] = {}
         self.moved_bytes: dict[int, float] = {}
         self.over = False
 

@@ -9,7 +9,7 @@ from sim.engine.execution import Execution
 from sim.engine.transport import Handle
 from sim.engine.world import World
 from sim.faults import Fault, FaultPlan
-from sim.plan import Compute, Step
+from sim.plan import Step, Transfer
 from sim.trace import Incident
 
 Key = tuple[Execution, int]
@@ -167,4 +167,4 @@ class Losses:
 
 def _nodes(step: Step) -> tuple[str, ...]:
     """Return the nodes that a step needs, last the one that its result lies on."""
-    return (step.node,) if isinstance(step, Compute) else (step.source, step.target)
+    return (step.source, step.target) if isinstance(step, Transfer) else (step.node,)

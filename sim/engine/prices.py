@@ -2,10 +2,10 @@
 
 from typing import Final, final
 
-from sim.engine.execution import Haul, Work
+from sim.engine.execution import Haul, Pause, Price, Work
 from sim.engine.servers.fifo import Fifo
 from sim.engine.world import World
-from sim.plan import Compute, Plan
+from sim.plan import Compute, Plan, Wait
 
 _MOST: Final = 4096
 
@@ -16,9 +16,9 @@ class PriceLists:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._lists: dict[Plan, list[Work | Haul]] = {}
+        self._lists: dict[Plan, list[Price]] = {}
 
-    def of(self, plan: Plan) -> list[Work | Haul]:
+    def of(self, plan: Plan) -> list[Price]:
         """Return what each step takes; raises `PlanError` for one that its node cannot run."""
         found = self._lists.get(plan)
         if found is None:
@@ -27,15 +27,17 @@ class PriceLists:
             found = self._lists[plan] = self._price(plan)
         return found
 
-    def _price(self, plan: Plan) -> list[Work | Haul]:
+    def _price(self, plan: Plan) -> list[Price]:
         world = self._world
-        priced: list[Work | Haul] = []
+        priced: list[Price] = []
         for step in plan.steps:
             if isinstance(step, Compute):
                 job = world.pricer.job(step)
                 device = world.devices[step.node]
                 shares = not isinstance(device, Fifo)
                 priced.append(Work(device, job, shares=shares, most_tokens=step.tokens))
+            elif isinstance(step, Wait):
+                priced.append(Pause(step.delay_s))
             else:
                 coded = step.payload.elements > 0
                 priced.append(

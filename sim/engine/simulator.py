@@ -14,7 +14,7 @@ from sim.checks import Checks
 from sim.course import Ended, Kept, planned, settled
 from sim.engine.arrivals import Arrivals
 from sim.engine.collection import fewer_collections
-from sim.engine.execution import Execution, Work
+from sim.engine.execution import Execution, Pause, Work
 from sim.engine.losses import Losses
 from sim.engine.prices import PriceLists
 from sim.engine.servers.server import RefusedError, Turn
@@ -141,6 +141,10 @@ class _Run:
             return
         price = execution.priced[index]
         argument = (execution, index)
+        if isinstance(price, Pause):
+            end_s = self._agenda.now + price.delay_s
+            execution.pauses[index] = self._agenda.at(end_s, self._waited, argument)
+            return
         handle: Turn | Handle
         kept = execution.cancels or self._keeps_handles
         if isinstance(price, Work):
@@ -167,6 +171,11 @@ class _Run:
                 losses.moving(execution, index, handle)
         if kept:
             execution.handles[index] = handle
+
+    def _waited(self, argument: tuple[Execution, int]) -> None:
+        execution, index = argument
+        del execution.pauses[index]
+        self._finish(execution, index, execution.queued_s[index])
 
     def _computed(self, argument: tuple[Execution, int], start_s: float) -> None:
         execution, index = argument
@@ -213,6 +222,12 @@ class _Run:
 
     def _cancel(self, execution: Execution, index: int) -> None:
         """Stop a step that runs or waits; one that has not begun never will."""
+        if index in execution.pauses:
+            self._agenda.cancel(execution.pauses.pop(index))
+            execution.states[index] = WAS_CANCELLED
+            execution.start_s[index] = execution.queued_s[index]
+            execution.end_s[index] = self._agenda.now
+            return
         handle = execution.handles.get(index)
         if handle is None:
             return

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from sim.plan import Compute
+from sim.plan import Compute, Transfer
 from sim.policy import Progress
 from workloads.sam.sharding import Sharding
 from workloads.stage import Payload, Round, Stage
@@ -38,6 +38,6 @@ def done_at(edge: str, progress: Progress, parts: Sharding) -> Done:
     arrived = tuple(
         step.payload
         for step in progress.finished
-        if not isinstance(step, Compute) and step.target == edge
+        if isinstance(step, Transfer) and step.target == edge
     )
     return Done(computed, arrived)

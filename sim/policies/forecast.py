@@ -3,7 +3,7 @@
 from collections import Counter
 from math import inf
 
-from sim.plan import Compute, Plan, Step, Transfer
+from sim.plan import Compute, Plan, Step, Transfer, Wait
 from sim.policy import View
 
 
@@ -28,6 +28,9 @@ def forecast_s(plan: Plan, view: View) -> float:
             device = topology.node(step.node).device
             if device is not None and device.slots == 1:
                 free_s[step.node] = ends_s[-1]
+            continue
+        if isinstance(step, Wait):
+            ends_s.append(ready_s + step.delay_s)
             continue
         sent_s = ready_s
         for channel in _channels(step, view):

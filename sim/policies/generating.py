@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import ClassVar, NamedTuple
 
 from sim.errors import CannotServeError, PolicyError
-from sim.plan import Compute, Plan, PlanBuilder
+from sim.plan import Compute, Plan, PlanBuilder, Transfer
 from sim.policies.chain import Local, Offload
 from sim.policies.placement import Job, chain_stages, clouds_of, edge_of, job_of
 from sim.policies.token_rounds import Pace, Round, ends, rounds
@@ -122,7 +122,7 @@ def _delivered(progress: Progress, origin: str) -> int:
     sent = sum(
         tokens
         for step, tokens in zip(progress.finished, progress.tokens, strict=True)
-        if tokens and not isinstance(step, Compute) and step.target == origin
+        if tokens and isinstance(step, Transfer) and step.target == origin
     )
     return sent + tokens_done(progress, origin)
 

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from real_runner.control.messages import control
 from real_runner.deployment import Deployment, NodeSpec
 from real_runner.orchestration.answers import Listeners
-from real_runner.orchestration.flight import at_once, end_of, place_of
+from real_runner.orchestration.flight import at_once
 from real_runner.orchestration.inputs import inputs_for
 from real_runner.orchestration.run import Run
 from sim.faults import FaultPlan
-from sim.plan import Compute, Plan, Transfer
+from sim.plan import Compute, Plan, Transfer, end_of, place_of
 from sim.policies.chain import Local
 from sim.policies.sharded import Sharded
 from sim.policy import UNTOUCHED, Estimates, Policy, View
