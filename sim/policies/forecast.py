@@ -40,7 +40,8 @@ def forecast_s(plan: Plan, view: View) -> float:
             through_s[channel] = begun_s + (step.size_bytes * 8 / rate if rate else inf)
             sent_s = max(sent_s, through_s[channel])
         ends_s.append(sent_s + world.way(step.source, step.target).delay_s)
-    return max(ends_s, default=0.0)
+    last_s = (end_s for end_s, later in zip(ends_s, plan.successors, strict=True) if not later)
+    return max(last_s, default=0.0)  # who loses a race keeps nobody waiting
 
 
 def _channels(step: Step, view: View) -> tuple[int, ...]:

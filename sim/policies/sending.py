@@ -1,41 +1,37 @@
-"""In which order, and how many at a time, shards go to their clouds."""
+"""In which order, and how many at a time, shards go to their clouds; and who has them besides."""
 
 from collections import deque
 from typing import NamedTuple
 
-from sim.plan import PlanBuilder
+from sim.policies.backup import NO_BACKUP, Backup, backed
+from sim.policies.making import Making, Sent, Steps
 from sim.policies.task import Task
-from workloads.stage import Round, Shard
-
-Sent = tuple[tuple[str, Shard], ...]
-"""Nodes, and what each is sent."""
+from workloads.stage import Shard
 
 
 class Sending(NamedTuple):
-    """From where, written with what, and so many ``lanes`` and windows in a ``piece`` (0: all)."""
+    """So many ``lanes``, so many windows in a ``piece`` (0: all), and what help there is."""
 
-    edge: str
-    codec: str
     lanes: int = 0
     piece: int = 0
+    backup: Backup = NO_BACKUP
 
 
-def round_trip(
-    builder: PlanBuilder, part: Round, task: Task, sent: Sent, how: Sending, ready: tuple[int, ...]
-) -> tuple[int, ...]:
+def round_trip(making: Making, sent: Sent, how: Sending, ready: Steps) -> Steps:
     """Append one round, from the first upload to the edge's work when all are back.
 
     In a lane an upload begins when the one before it has arrived.
     """
-    pieces = _in_turn(task, sent, how)
+    pieces = _in_turn(making.task, sent, how)
     lanes = deque([ready] * (how.lanes or len(pieces)))
-    back: list[int] = []
+    answers = []
     for node, shard in pieces:
-        there = builder.transfer(how.edge, node, part.up(shard), how.codec, lanes.popleft())
+        there = making.upload(node, shard, lanes.popleft())
         lanes.append(there)
-        done = builder.compute(node, (part.compute(shard),), there)
-        back.extend(builder.transfer(node, how.edge, part.down(shard), how.codec, done))
-    return builder.compute(how.edge, part.edge, tuple(back) or ready)
+        answers.append(making.rest(node, shard, there))
+    if how.backup != NO_BACKUP:
+        answers = backed(making, how.backup, pieces, answers, ready)
+    return making.merge(tuple(step for each in answers for step in each) or ready)
 
 
 def _in_turn(task: Task, sent: Sent, how: Sending) -> Sent:

@@ -17,6 +17,7 @@ from zlib import crc32
 from sim.errors import CannotServeError, PolicyError
 from sim.plan import Plan, PlanBuilder
 from sim.policies.assignment import SchemeName, assign
+from sim.policies.backup import NO_BACKUP, Backup, require_backup
 from sim.policies.defences import (
     require_limits,
     require_noise,
@@ -25,6 +26,7 @@ from sim.policies.defences import (
     shown_with,
 )
 from sim.policies.done import done_at
+from sim.policies.making import Making
 from sim.policies.placement import (
     Job,
     answer_from,
@@ -52,6 +54,9 @@ CodecName = Literal["fp64", "fp32", "fp16", "int8", "int4"]
 _APART = ("exact", "prefix", "deferred")
 """Modes in which clouds do nothing to a window that needs another one."""
 
+_STATEFUL = ("landmark",)
+"""Modes in which clouds keep tensors of their shards from one round to the next."""
+
 
 @dataclass(frozen=True)
 class Sharded:
@@ -74,6 +79,11 @@ class Sharded:
     back. ``piece`` above 0 cuts a cloud's windows into pieces of so many, each sent, computed and
     returned by itself (modes whose windows need nothing of each other on a cloud: ``exact``,
     ``prefix`` and ``deferred``).
+
+    ``copies`` of each shard go out at once, each to a cloud of its own. A shard that is not back
+    when a round has taken ``hedge`` times as long as predicted, or once ``enough`` others are, is
+    begun once more by another cloud, or by the edge (``backup``); always the first answer counts
+    (see `sim.policies.backup`). A cloud that helps is shown what it helps with.
 
     ``epsilon`` above 0 (``upload=embeddings`` only) has the edge clip each patch's embedding to
     norm ``clip`` and add noise that makes one image's release to all clouds together
@@ -105,6 +115,10 @@ class Sharded:
     most_usd: float = inf
     lanes: int = 0
     piece: int = 0
+    copies: int = 1
+    hedge: float = 0.0
+    enough: int = 0
+    backup: Literal["cloud", "edge"] = "cloud"
     epsilon: float = 0.0
     delta: float = 1e-5
     clip: float = 1.0
@@ -131,8 +145,20 @@ class Sharded:
                 f"pool: {self.pool} has no meaning in mode {self.mode!r}; use 'landmark'"
             )
         require_limits(self.limits, self.assignment)
+        require_backup(self._backup, self.limits, stateful=self.mode in _STATEFUL)
         require_noise(self.epsilon, self.delta, self.clip, self.upload)
         require_withheld(self.withhold, self.mode, self.upload)
+
+    @property
+    def _backup(self) -> Backup:
+        return Backup(self.copies, self.hedge, self.enough, self.backup)
+
+    def backup_among(self, job: Job, world: Estimates) -> Backup:
+        """Return what help there is of the clouds that are up."""
+        if self._backup == NO_BACKUP:
+            return NO_BACKUP
+        clouds = tuple(cloud.name for cloud in clouds_of(job, world))
+        return self._backup._replace(clouds=clouds)
 
     @property
     def limits(self) -> Limits:
@@ -193,14 +219,15 @@ def _plan(policy: Sharded, job: Job, world: Estimates, progress: Progress) -> Pl
     ready = () if (model.prepare,) in done.computed else fetch_to(builder, job, edge)
     if parts.before not in done.computed:
         ready = builder.compute(edge, parts.before, ready)
-    for part in parts.rounds:
+    how = Sending(policy.lanes, policy.piece, policy.backup_among(job, world))
+    for number, part in enumerate(parts.rounds):
         if part.edge not in done.computed:
             missing = tuple(w for w in task.windows if w.index not in done.returned(part))
             shards = _assigned(policy, task._replace(windows=missing), world)
             sent = tuple(zip(nodes, shards, strict=True))
             task = task._replace(shown=shown_with(task, shards) if task.shown else NOTHING_SHOWN)
-            how = Sending(edge, policy.codec, policy.lanes, policy.piece)
-            ready = round_trip(builder, part, task, sent, how, ready)
+            making = Making(builder, part, task, number, edge, policy.codec)
+            ready = round_trip(making, sent, how, ready)
     return answer_from(builder, job, edge, ready)
 
 
@@ -317,7 +344,7 @@ def _chosen_clouds(
 ) -> tuple[str, ...]:
     """Return the clouds to use; fewer than wanted where some are down."""
     names = [cloud.name for cloud in clouds_of(job, world)]
-    require_clouds(policy.clouds, world)
+    require_clouds(max(policy.clouds, policy.copies), world)
     wanted = policy.clouds or min(len(names), len(sam_of(job.model).shard_fractions))
     quickest = sorted(names, key=lambda name: (cost_s(name, (0,)), name))[:wanted]
     return tuple(name for name in names if name in quickest)

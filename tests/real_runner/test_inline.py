@@ -62,6 +62,15 @@ def test_exact_modes_give_the_masks_of_the_unsplit_model(inline, mode):
     assert 0 < np.unpackbits(unsplit).mean() < 1  # masks that are all the same would prove nothing
 
 
+@pytest.mark.parametrize("backup", ["copies=2", "hedge=1", "hedge=1,backup=edge",
+                                    "enough=1,backup=edge,piece=1"])  # fmt: skip
+def test_whoever_helps_the_masks_are_the_same(inline, backup):
+    """Here everybody's answer comes, one after the other; none may differ."""
+    unsplit, _ = run(inline, "local")
+    helped, _ = run(inline, f"sharded/exact:codec=fp32,assignment=round-robin,{backup}")
+    np.testing.assert_array_equal(helped, unsplit)
+
+
 def test_another_function_or_a_coarse_codec_gives_other_masks(inline):
     unsplit, _ = run(inline, "local")
     for policy in ("sharded/deferred:codec=fp32", "sharded/exact:codec=int4"):
