@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from sim.engine.simulator import Simulator
-from sim.plan import Compute, Plan, Transfer
+from sim.plan import Compute, Plan, Transfer, Wait
 from sim.policies.chain import BestSplit, Local
 from sim.policies.forecast import forecast_s
 from sim.policies.min_cut import MinCut
@@ -50,8 +50,20 @@ def test_a_join_needs_only_the_first_of_its_steps() -> None:
     ends = Compute("a", SECOND), Compute("b", SECOND)
     first = Plan((*ends, Compute("edge", SECOND, (0, 1), need=1)))
     assert forecast_s(Plan((*ends, Compute("edge", SECOND, (0, 1)))), view) == pytest.approx(11.0)
-    assert forecast_s(first, view) == pytest.approx(10.0)  # b's step is still on its way
+    assert forecast_s(first, view) == pytest.approx(1.5)  # nobody waits for b's step then
     assert forecast_s(Plan(first.steps[:1]), view) == pytest.approx(0.5)
+
+
+def test_help_that_is_in_time_counts_from_when_it_is_sent_for() -> None:
+    view = view_of(small_topology(), b=9.0)
+    hedged = Plan((
+        Compute("b", SECOND),
+        Wait("edge", 2.0),
+        Compute("a", SECOND, (1,)),
+        Wait("edge", after=(0, 2), need=1),
+        Compute("edge", SECOND, (3,)),
+    ))  # fmt: skip
+    assert forecast_s(hedged, view) == pytest.approx(3.5)
 
 
 def test_flows_that_are_there_take_their_part() -> None:
