@@ -110,12 +110,14 @@ class Plan:
     """The steps that a request takes next; plans are compared by identity.
 
     ``completes`` says that the request is answered when the plan has ended; otherwise the runner
-    asks the policy again, with the progress made. Raises `PlanError` where a step depends on
-    itself or on a later one, or needs more predecessors than it has.
+    asks the policy again, with the progress made. ``choice`` is what a policy that chooses among
+    plans knows this one again by (see `sim.policy.Ending`). Raises `PlanError` where a step depends
+    on itself or on a later one, or needs more predecessors than it has.
     """
 
     steps: tuple[Step, ...]
     completes: bool = True
+    choice: str = ""
     successors: tuple[tuple[int, ...], ...] = field(init=False, repr=False)
     needs: tuple[int, ...] = field(init=False, repr=False)
     cancels: bool = field(init=False, repr=False)

@@ -108,12 +108,27 @@ def aged(seen: Estimates, now: Estimates) -> Estimates:
     return now
 
 
+class Ending(NamedTuple):
+    """How a request ended (``outcome`` as in `sim.trace`), and what its first plan was known as."""
+
+    choice: str
+    arrival_s: float
+    end_s: float
+    outcome: str
+
+    @property
+    def latency_s(self) -> float:
+        """From its arrival to its end."""
+        return self.end_s - self.arrival_s
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """A frozen snapshot of the world, ``age_s`` old at the moment of decision.
 
     ``backlog_s`` maps each compute node to the seconds of work queued or running on it;
     ``channel_flows`` tells how many flows each directed channel of the topology carried.
+    ``endings`` are the last requests that had ended, in that order.
     """
 
     now_s: float
@@ -121,6 +136,7 @@ class View:
     estimates: Estimates
     backlog_s: Mapping[str, float]
     channel_flows: tuple[int, ...]
+    endings: tuple[Ending, ...] = ()
 
     @property
     def topology(self) -> Topology:
@@ -141,7 +157,8 @@ class Policy(Protocol):
 
     A policy that never looks at a view's ``backlog_s`` and ``channel_flows`` may say so with a
     class attribute ``reads_load = False``. In a large world that saves the runner most of its
-    looking around; the view then holds neither, and reading them is an error.
+    looking around; the view then holds neither, and reading them is an error. One that wants a
+    view's ``endings`` says so with ``reads_endings = True``; for any other they are empty.
     """
 
     def plan(self, request: Request, progress: Progress, view: View) -> Plan:

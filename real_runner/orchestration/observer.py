@@ -5,6 +5,7 @@ from collections import deque
 from real_runner.orchestration.beliefs import Beliefs
 from real_runner.orchestration.clock import Clock
 from real_runner.orchestration.loads import Loads
+from sim.endings import Endings
 from sim.plan import Step, Transfer
 from sim.policy import View, aged
 from sim.runner import Scenario
@@ -25,6 +26,8 @@ class Observer:
         self._reads_load = getattr(scenario.policy, "reads_load", True)
         self._beliefs = Beliefs(scenario.topology, scenario.cost)
         self._loads = Loads(scenario.topology)
+        self.endings = Endings(scenario.policy)
+        """How requests ended lately."""
         self._taken: deque[View] = deque()
         self.down: frozenset[str] = frozenset()
         """Who is believed to be gone."""
@@ -65,11 +68,11 @@ class Observer:
         seen = self._taken[0]
         age_s = now.now_s - seen.now_s
         estimates = aged(seen.estimates, now.estimates)
-        return View(now.now_s, age_s, estimates, seen.backlog_s, seen.channel_flows)
+        return View(now.now_s, age_s, estimates, seen.backlog_s, seen.channel_flows, seen.endings)
 
     def _snapshot(self) -> View:
-        estimates = self._beliefs.estimates
+        now_s, estimates, endings = self._clock.now_s, self._beliefs.estimates, self.endings.last
         if not self._reads_load:
-            return View(self._clock.now_s, 0.0, estimates, _NO_BACKLOG, _NO_FLOWS)
+            return View(now_s, 0.0, estimates, _NO_BACKLOG, _NO_FLOWS, endings)
         loads = self._loads
-        return View(self._clock.now_s, 0.0, estimates, loads.backlog_s, loads.channel_flows)
+        return View(now_s, 0.0, estimates, loads.backlog_s, loads.channel_flows, endings)

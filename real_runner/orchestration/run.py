@@ -287,6 +287,7 @@ class Run:
             self._end_request(request, REFUSED, str(error))
             return
         self._clerk.check(plan)
+        self.observer.endings.planned(request, plan)
         flight = Flight(request, plan, progress, kept, self._job_base + request.index)
         self._flights[flight.job, flight.attempt] = flight
         self._tickets.open(flight)
@@ -331,7 +332,9 @@ class Run:
         timer = self._timers.pop(request.index, None)
         if timer is not None:
             timer.cancel()
-        self._tickets.conclude(Outcome(request, now_s, outcome, reason))
+        ending = Outcome(request, now_s, outcome, reason)
+        self._tickets.conclude(ending)
+        self.observer.endings.ended(ending)
         if outcome == FINISHED and request.origin not in self._steps.dead:
             self._answers.ask(request)
         following = self._source.after(request, now_s)

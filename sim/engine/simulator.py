@@ -12,6 +12,7 @@ from typing import Any
 
 from sim.checks import Checks
 from sim.course import Ended, Kept, planned, settled
+from sim.endings import Endings
 from sim.engine.arrivals import Arrivals
 from sim.engine.collection import fewer_collections
 from sim.engine.execution import Execution, Pause, Work
@@ -78,7 +79,10 @@ class _Run:
         self._transport = self._world.transport
         reads_load = getattr(scenario.policy, "reads_load", True)
         still = not (processes or scenario.faults or _varies(scenario.topology))
-        observer = Observer(self._world, scenario.view_age_s, reads_load=reads_load, still=still)
+        self._endings = Endings(scenario.policy)
+        observer = Observer(
+            self._world, scenario.view_age_s, self._endings, reads_load=reads_load, still=still
+        )
         self._observer = observer
         self._prices = PriceLists(self._world)
         self._trace = Trace("sim", scenario.topology, sink)
@@ -124,6 +128,7 @@ class _Run:
         except CannotServeError as error:
             self._end_request(request, REFUSED, str(error))
             return
+        self._endings.planned(request, plan)
         execution = Execution(request, plan, self._prices.of(plan), progress, kept)
         if self._gives_up:
             self._impatient[request.index] = execution
@@ -291,7 +296,9 @@ class _Run:
         return self._losses is None or self._losses.stands(step, end_s)
 
     def _end_request(self, request: Request, outcome: str, reason: str) -> None:
-        self._trace.end(Outcome(request, self._agenda.now, outcome, reason))
+        ending = Outcome(request, self._agenda.now, outcome, reason)
+        self._trace.end(ending)
+        self._endings.ended(ending)
         self._checks.forget(request)
         if self._bounds_caches:
             self._world.caches.forget(request.index)

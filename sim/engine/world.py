@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, final
 
 from sim.cost import CostModel
+from sim.endings import Endings
 from sim.engine.caches import Caches
 from sim.engine.clock import Clock
 from sim.engine.servers.assembly import Generators, Pricer, server_for
@@ -145,16 +146,24 @@ class Observer:
     A snapshot for a known moment is asked for in advance with `look_ahead`. For a moment that
     nobody foresaw, the newest snapshot that is old enough is used. Of the load it takes one only
     where the policy ``reads_load``: that is a look at every device and every flow. A world that
-    is ``still``, where nothing but the load ever changes, then needs no snapshots at all.
+    is ``still``, where nothing but the load ever changes, then needs no snapshots at all, unless
+    ``endings`` are kept.
     """
 
     def __init__(
-        self, world: World, age_s: float, *, reads_load: bool = True, still: bool = False
+        self,
+        world: World,
+        age_s: float,
+        endings: Endings,
+        *,
+        reads_load: bool = True,
+        still: bool = False,
     ) -> None:
         self._world = world
         self._age_s = age_s
         self._reads_load = reads_load
-        self._timeless = still and not reads_load
+        self._timeless = still and not reads_load and not endings.kept
+        self._endings = endings
         self._taken: deque[View] = deque()
         if age_s > 0:
             self._take(None)
@@ -178,16 +187,16 @@ class Observer:
             taken.popleft()
         seen = taken[0]
         estimates = aged(seen.estimates, self._world.estimates)
-        return View(now_s, now_s - seen.now_s, estimates, seen.backlog_s, seen.channel_flows)
+        age_s = now_s - seen.now_s
+        return View(now_s, age_s, estimates, seen.backlog_s, seen.channel_flows, seen.endings)
 
     def _take(self, _: Any) -> None:
         self._taken.append(self._snapshot())
 
     def _snapshot(self) -> View:
-        world = self._world
+        world, now_s, endings = self._world, self._world.clock.now, self._endings.last
         if not self._reads_load:
-            return View(world.clock.now, 0.0, world.estimates, _NO_BACKLOG, _NO_FLOWS)
+            return View(now_s, 0.0, world.estimates, _NO_BACKLOG, _NO_FLOWS, endings)
         backlog_s = {name: device.backlog_s for name, device in world.devices.items()}
-        return View(
-            world.clock.now, 0.0, world.estimates, backlog_s, tuple(world.transport.active_flows)
-        )
+        flows = tuple(world.transport.active_flows)
+        return View(now_s, 0.0, world.estimates, backlog_s, flows, endings)

@@ -1,20 +1,16 @@
 """Per request the most private way, or the cheapest, that is predicted to be in time."""
 
-from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import product
-from typing import Literal, NamedTuple, cast, get_args
+from typing import Literal
 
 from sim.errors import CannotServeError, PolicyError
-from sim.facts import step_facts
-from sim.plan import Compute, Plan, Transfer
+from sim.plan import Plan
 from sim.policies.assignment import SchemeName
 from sim.policies.forecast import forecast_s
-from sim.policies.placement import Job, clouds_of, job_of
-from sim.policies.sharded import CodecName, Sharded
-from sim.policy import UNTOUCHED, Estimates, Progress, View
-from workloads.sam.modes import MODES
+from sim.policies.placement import Job, job_of
+from sim.policies.ways import Choices, Way, merits, require_choices, ways
+from sim.policy import Estimates, Progress, View
 from workloads.stage import Request
 
 
@@ -46,20 +42,21 @@ class DeadlineAware:
             raise PolicyError(f"deadline_ms: {self.deadline_ms!r}; give a positive number")
         if self.margin < 0:
             raise PolicyError(f"margin: {self.margin!r}; give 0 or more")
-        _require_known("modes", self.modes, MODES)
-        _require_known("codecs", self.codecs, get_args(CodecName))
-        for word in self.clouds.split("+"):
-            if not word.isdigit() or not int(word):
-                raise PolicyError(f"clouds: {word!r} is no number of clouds; write e.g. 16+8+4")
+        require_choices(self.choices)
+
+    @property
+    def choices(self) -> Choices:
+        """What it chooses among."""
+        return Choices(self.modes, self.codecs, self.clouds, self.assignment, self.lanes)
 
     def plan(self, request: Request, progress: Progress, view: View) -> Plan:
         """Return the plan of the first way that is in time; after a loss, of the quickest one."""
-        ways = _ranked(self, job_of(request), view.estimates)
+        ranked = _ranked(self, job_of(request), view.estimates)
         if progress.plans:
-            plans = [way.policy.plan(request, progress, view) for way in ways]
+            plans = [way.policy.plan(request, progress, view) for way in ranked]
             return min(plans, key=lambda plan: forecast_s(plan, view))
         found = list[tuple[float, int, Plan]]()
-        for way in ways:
+        for way in ranked:
             seconds = forecast_s(way.plan, view)
             if seconds * (1 + self.margin) <= self.deadline_ms / 1e3:
                 return way.plan
@@ -68,49 +65,13 @@ class DeadlineAware:
         if self.overload == "degrade":
             return quickest
         raise CannotServeError(
-            f"none of {len(ways)} ways is predicted to hold {self.deadline_ms:g} ms; the quickest "
-            f"takes {seconds * 1e3:.0f} ms"
+            f"none of {len(ranked)} ways is predicted to hold {self.deadline_ms:g} ms; the "
+            f"quickest takes {seconds * 1e3:.0f} ms"
         )
 
 
-class _Way(NamedTuple):
-    policy: Sharded
-    plan: Plan
-
-
 @lru_cache(maxsize=1024)
-def _ranked(policy: DeadlineAware, job: Job, world: Estimates) -> tuple[_Way, ...]:
-    there = len(clouds_of(job, world))
-    counts = sorted({min(int(word), there) for word in policy.clouds.split("+")})
-    request = Request(0, 0.0, job.origin, job.model)
-    view = View(0.0, 0.0, world, {}, (0,) * len(world.channel_bits_per_s))
-    ways = []
-    for mode, codec, count in product(policy.modes.split("+"), policy.codecs.split("+"), counts):
-        known = cast("CodecName", codec)
-        sharded = Sharded(mode, policy.assignment, known, clouds=count, lanes=policy.lanes)
-        ways.append(_Way(sharded, sharded.plan(request, UNTOUCHED, view)))
+def _ranked(policy: DeadlineAware, job: Job, world: Estimates) -> tuple[Way, ...]:
     order = 1 if policy.goal == "private" else -1
-    return tuple(sorted(ways, key=lambda way: _merits(way.plan, job, world)[::order]))
-
-
-def _merits(plan: Plan, job: Job, world: Estimates) -> tuple[float, float]:
-    """Return the largest fraction of the image that a cloud is shown, and what clouds are paid."""
-    fractions, seen = job.model.shard_fractions, defaultdict[str, set[int]](set)
-    usd = 0.0
-    for step in plan.steps:
-        facts = step_facts(step, world.topology)
-        usd += facts.fixed_usd
-        if isinstance(step, Compute):
-            usd += facts.usd_per_s * world.seconds(step.stages, step.node)
-        elif isinstance(step, Transfer) and not world.topology.node(step.target).trusted:
-            seen[step.target].update(() if step.payload.summary else step.payload.shard)
-    shown = (sum(fractions[part] for part in parts) for parts in seen.values())
-    return max(shown, default=0.0), usd
-
-
-def _require_known(field: str, text: str, known: tuple[str, ...]) -> None:
-    for word in text.split("+"):
-        if word not in known:
-            raise PolicyError(
-                f"{field}: {word!r} is unknown; choose of {', '.join(known)}, with + between"
-            )
+    found = ways(policy.choices, job, world)
+    return tuple(sorted(found, key=lambda way: merits(way.plan, job, world)[::order]))

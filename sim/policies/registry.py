@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
 
 from sim.errors import PolicyError
+from sim.policies.bandit import Bandit
 from sim.policies.chain import BestSplit, Local, Offload
 from sim.policies.deadline import DeadlineAware
 from sim.policies.denoising import SplitDenoising
@@ -42,6 +43,7 @@ POLICIES: Entries = {
     "min-cut": (MinCut, {}),
     "pipeline": (Pipeline, {}),
     "deadline-aware": (DeadlineAware, {}),
+    "bandit": (Bandit, {}),
     "sharded/exact": (Sharded, {"mode": "exact"}),
     "sharded/prefix": (Sharded, {"mode": "prefix"}),
     "sharded/deferred": (Sharded, {"mode": "deferred"}),
