@@ -7,11 +7,11 @@ An assignment stays as it is for as long as the world is believed to be as it is
 one for every frame of a static scene would show every cloud the whole of it.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from math import inf
-from typing import ClassVar, Literal
+from typing import Literal
 from zlib import crc32
 
 from sim.errors import CannotServeError, PolicyError
@@ -37,10 +37,12 @@ from sim.policies.placement import (
     require_clouds,
     sam_of,
 )
+from sim.policies.pricing import shard_cost
 from sim.policies.sending import Sending, round_trip
 from sim.policies.task import NOTHING_SHOWN, Limits, Task
 from sim.policies.trips import trips_from
-from sim.policy import UNTOUCHED, Estimates, Progress, View, Way
+from sim.policies.waiting import NO_WAITING, waits_s
+from sim.policy import UNTOUCHED, Estimates, Progress, View
 from workloads.codec import codec_named
 from workloads.privacy import noise_for
 from workloads.sam.geometry import windows
@@ -85,6 +87,10 @@ class Sharded:
     begun once more by another cloud, or by the edge (``backup``); always the first answer counts
     (see `sim.policies.backup`). A cloud that helps is shown what it helps with.
 
+    ``trust_s`` above 0 (assignment ``speed-proportional``) has it look at what clouds have to do,
+    too, request by request, and believe that the less the older the look is: after so many seconds
+    it believes a part of 1/e (see `sim.policies.waiting`).
+
     ``epsilon`` above 0 (``upload=embeddings`` only) has the edge clip each patch's embedding to
     norm ``clip`` and add noise that makes one image's release to all clouds together
     (``epsilon``, ``delta``)-private, neighbours being images that differ in one patch (see
@@ -96,8 +102,6 @@ class Sharded:
     to embeddings once tokens are back: clouds see differences from it, which tell less of what
     they are not shown.
     """
-
-    reads_load: ClassVar[bool] = False
 
     mode: str
     assignment: SchemeName = "speed-proportional"
@@ -119,6 +123,7 @@ class Sharded:
     hedge: float = 0.0
     enough: int = 0
     backup: Literal["cloud", "edge"] = "cloud"
+    trust_s: float = 0.0
     epsilon: float = 0.0
     delta: float = 1e-5
     clip: float = 1.0
@@ -144,6 +149,13 @@ class Sharded:
             raise PolicyError(
                 f"pool: {self.pool} has no meaning in mode {self.mode!r}; use 'landmark'"
             )
+        if not self.trust_s >= 0:
+            raise PolicyError(f"trust_s: {self.trust_s!r}; give seconds, or 0 to look at no load")
+        if self.trust_s and self.assignment != "speed-proportional":
+            raise PolicyError(
+                f"trust_s: assignment {self.assignment!r} does not look at load; "
+                "use assignment=speed-proportional"
+            )
         require_limits(self.limits, self.assignment)
         require_backup(self._backup, self.limits, stateful=self.mode in _STATEFUL)
         require_noise(self.epsilon, self.delta, self.clip, self.upload)
@@ -159,6 +171,11 @@ class Sharded:
             return NO_BACKUP
         clouds = tuple(cloud.name for cloud in clouds_of(job, world))
         return self._backup._replace(clouds=clouds)
+
+    @property
+    def reads_load(self) -> bool:
+        """Whether it looks at what clouds have to do."""
+        return self.trust_s > 0
 
     @property
     def limits(self) -> Limits:
@@ -187,10 +204,14 @@ class Sharded:
     def plan(self, request: Request, progress: Progress, view: View) -> Plan:
         """Return what is left of the request as one plan.
 
-        The first plan is the same for every request of an origin. After a loss the windows that
-        are not back at the edge yet are assigned anew among the clouds that are up.
+        The first plan is the same for every request of an origin, unless load is looked at. After
+        a loss the windows that are not back at the edge yet are assigned anew among the clouds that
+        are up.
         """
         job = job_of(request)
+        if self.trust_s:
+            waiting_s = waits_s(view, self.trust_s)
+            return _plan(self, job, view.estimates, progress, waiting_s)
         if progress.plans == 0:
             return _first_plan(self, job, view.estimates)
         return _plan(self, job, view.estimates, progress)
@@ -201,11 +222,17 @@ def _first_plan(policy: Sharded, job: Job, world: Estimates) -> Plan:
     return _plan(policy, job, world, UNTOUCHED)
 
 
-def _plan(policy: Sharded, job: Job, world: Estimates, progress: Progress) -> Plan:
+def _plan(
+    policy: Sharded,
+    job: Job,
+    world: Estimates,
+    progress: Progress,
+    waiting_s: Mapping[str, float] = NO_WAITING,
+) -> Plan:
     model = sam_of(job.model)
     parts = policy.rounds_of(model)
     edge = edge_for(policy, job, world)
-    cost_s = _shard_cost(policy, model, edge, world)
+    cost_s = shard_cost(parts, policy.codec, edge, world, waiting_s)
     nodes = _chosen_clouds(policy, job, cost_s, world)
     seed = crc32(job.origin.encode()) + policy.seed
     shown = shown_before(windows(model.variant), progress, world.topology)
@@ -266,77 +293,6 @@ def _traffic(
         )  # fmt: skip
 
     return traffic_s
-
-
-def _shard_cost(
-    policy: Sharded, model: Sam, edge: str, world: Estimates
-) -> Callable[[str, Shard], float]:
-    """Return how to predict the seconds until a node has returned a shard."""
-    prices = _prices(policy, model, world)
-
-    @cache
-    def ways(twin: str) -> tuple[Way, Way]:
-        return world.way(edge, twin), world.way(twin, edge)
-
-    def cost_s(node: str, shard: Shard) -> float:
-        twin, like = prices.twins[node]
-        there, back = ways(twin)
-        total_s = 0.0
-        for up_bytes, computing_s, down_bytes in prices.of(like, shard):
-            total_s += there.seconds(up_bytes) + computing_s + back.seconds(down_bytes)
-        return total_s
-
-    return cost_s
-
-
-class _Prices:
-    """What a shard costs on a cloud, round by round, whatever the way there.
-
-    Many clouds are alike, and many edges shard alike: each case is worked out once. ``twins``
-    has for each cloud two others, each always the same for all that are equal in that: one with
-    the same device behind the same link to the same neighbour, and one with the same device.
-    """
-
-    def __init__(self, policy: Sharded, model: Sam, world: Estimates) -> None:
-        self._rounds = policy.rounds_of(model).rounds
-        self._codec = codec_named(policy.codec)
-        self._world = world
-        self.twins = _twins(world)
-        self.of = lru_cache(maxsize=65_536)(self._of)
-
-    def _of(self, node: str, shard: Shard) -> tuple[tuple[float, float, float], ...]:
-        """Return per round the bytes to ``node``, the seconds there, and the bytes back."""
-        return tuple(
-            (
-                part.up(shard).encoded_bytes(self._codec),
-                self._world.seconds((part.compute(shard),), node),
-                part.down(shard).encoded_bytes(self._codec),
-            )
-            for part in self._rounds
-        )
-
-
-def _twins(world: Estimates) -> dict[str, tuple[str, str]]:
-    """Return for each cloud one that is reached and computes alike, and one that computes alike."""
-    links: dict[str, list[tuple[str, str, float, float]]] = {}
-    for channel in world.topology.channels:
-        rate = world.channel_bits_per_s[channel.index]
-        links.setdefault(channel.source, []).append(("to", channel.target, channel.delay_s, rate))
-        links.setdefault(channel.target, []).append(("by", channel.source, channel.delay_s, rate))
-    first: dict[Hashable, str] = {}
-    twins: dict[str, tuple[str, str]] = {}
-    for cloud in world.topology.clouds:
-        own = tuple(sorted(links.get(cloud.name, ())))
-        alike = len(own) == 2 and not world.delays_s  # else routes could differ
-        place = own if alike else (cloud.name,)
-        like = first.setdefault(id(cloud.device), cloud.name)
-        twins[cloud.name] = first.setdefault((id(cloud.device), place), cloud.name), like
-    return twins
-
-
-@lru_cache(maxsize=8)
-def _prices(policy: Sharded, model: Sam, world: Estimates) -> _Prices:
-    return _Prices(policy, model, world)
 
 
 def _chosen_clouds(

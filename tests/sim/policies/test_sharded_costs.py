@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from sim.cost import Roofline
-from sim.policies.sharded import Sharded, _shard_cost, _twins
+from sim.policies.pricing import shard_cost, twins
+from sim.policies.sharded import Sharded
 from sim.policy import Estimates
 from topologies.builders import metro
 from topologies.shipped import load
@@ -38,7 +39,7 @@ def test_a_shard_costs_what_its_transfers_and_its_stage_take(
     rates[-1] /= 3.0  # believed to be slower than it was built
     world = Estimates(topology, Roofline(), tuple(rates))
     policy, codec = Sharded(mode, codec="int8"), codec_named("int8")
-    cost_s = _shard_cost(policy, MODEL, edge, world)
+    cost_s = shard_cost(policy.rounds_of(MODEL), policy.codec, edge, world, {})
     for cloud in topology.clouds:
         for shard in SHARDS:
             assert cost_s(cloud.name, shard) == sum(
@@ -51,12 +52,12 @@ def test_a_shard_costs_what_its_transfers_and_its_stage_take(
 
 def test_clouds_alike_are_found_and_others_are_not() -> None:
     rates = tuple(channel.rate_bits_per_s for channel in CITY.channels)
-    twins = _twins(Estimates(CITY, Roofline(), rates))
-    assert twins["cloud-20"] == ("cloud-0", "cloud-0")  # five devices in turn, four regions
-    assert twins["cloud-5"] == ("cloud-5", "cloud-0")
-    assert twins["cloud-1"] == ("cloud-1", "cloud-1")
+    found = twins(Estimates(CITY, Roofline(), rates))
+    assert found["cloud-20"] == ("cloud-0", "cloud-0")  # five devices in turn, four regions
+    assert found["cloud-5"] == ("cloud-5", "cloud-0")
+    assert found["cloud-1"] == ("cloud-1", "cloud-1")
     slower = (*rates[:-2], rates[-2] / 2, rates[-1])
-    assert _twins(Estimates(CITY, Roofline(), slower))["cloud-44"] == ("cloud-44", "cloud-4")
+    assert twins(Estimates(CITY, Roofline(), slower))["cloud-44"] == ("cloud-44", "cloud-4")
     both = doubly_linked()
     rates = tuple(channel.rate_bits_per_s for channel in both.channels)
-    assert _twins(Estimates(both, Roofline(), rates))["cloud-20"] == ("cloud-20", "cloud-0")
+    assert twins(Estimates(both, Roofline(), rates))["cloud-20"] == ("cloud-20", "cloud-0")
