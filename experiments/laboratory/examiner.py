@@ -21,7 +21,7 @@ from real_runner.shards.noise import Words, cryptographic, seeded
 from real_runner.shards.pixels import content_px
 from real_runner.shards.sam import SamExecutor, sam_executor
 from sim.errors import PolicyError
-from sim.plan import Plan, Step, Transfer
+from sim.plan import Compute, Plan, Step, Transfer
 from sim.policies.placement import sam_of
 from sim.policy import UNTOUCHED, Policy
 from sim.runner import Scenario
@@ -78,6 +78,16 @@ class Examiner:
         runner = self._runner(model, subject)
         sent = runner.sent(until, self._given(plan, model, subject))
         return [each for each in sent if _touches(each.transfer, nodes)]
+
+    def withheld(self, policy: Policy, subject: Subject) -> int:
+        """Return of how many patches a side the policy's clouds are not told the means; 0 for none.
+
+        That is no secret: clouds know the policy.
+        """
+        steps = self._plan(policy, self._model(subject)).steps
+        stages = (stage for step in steps if isinstance(step, Compute) for stage in step.stages)
+        known = (dict(stage.settings).get("withhold", 0) for stage in stages)
+        return int(max(known, default=0))
 
     def on_square(self, subject: Subject) -> Masks:
         """Return the masks that are wanted as `run` would have them; the picture must have some."""

@@ -107,13 +107,14 @@ class Recorder:
     def _told_of(self, subject: Subject) -> tuple[Pictures, dict[str, _Held]]:
         """Return a picture at the working size, and what each cloud had of it."""
         sent = self._examiner.heard(self._policy, subject, self._untrusted)
+        withheld = self._examiner.withheld(self._policy, subject)
         held = {}
         for node in sorted(self._untrusted):
             own = [each for each in sent if node in (each.transfer.source, each.transfer.target)]
             if not own:
                 continue
             received = [each for each in own if each.transfer.target == node]
-            colours, seen = self._showing.square(received)
+            colours, seen = self._showing.square(received, withheld)
             numbers = np.concatenate([_numbers(each) for each in own])
             canvas = (averaged([colours])[0] * 255).round().astype(np.uint8)
             held[node] = _Held(shown(seen), numbers, canvas)

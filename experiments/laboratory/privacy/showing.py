@@ -1,4 +1,7 @@
-"""The pixels that a cloud is shown: as they came, or as closed form makes them of embeddings."""
+"""The pixels that a cloud is shown: as they came, or as can be made of what came at once.
+
+Embeddings are turned back in closed form; squares without their means are joined at their borders.
+"""
 
 from collections.abc import Iterable, Mapping
 
@@ -7,6 +10,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from experiments.laboratory.attacks.jigsaw import Place
+from experiments.laboratory.attacks.joining import joined
 from experiments.laboratory.attacks.patches import Inversion
 from experiments.laboratory.attacks.pictures import SIDE_PX
 from real_runner.inline import Sent
@@ -42,8 +46,12 @@ class Showing:
             if each.tokens == each.padded_tokens
         )
 
-    def square(self, received: Iterable[Sent]) -> Square:
-        """Return what is shown by a whole picture, by pixels, and by embeddings (A1)."""
+    def square(self, received: Iterable[Sent], withheld: int = 0) -> Square:
+        """Return what is shown by a whole picture, by pixels, and by embeddings (A1).
+
+        Where the means of so many patches a side are ``withheld``, what is shown of a window are
+        its colours but for a constant.
+        """
         side = self._sam.variant.image_px
         colours, seen = np.zeros((side, side, 3), np.uint8), np.zeros((side, side), bool)
         for each in received:
@@ -51,7 +59,7 @@ class Showing:
             if payload.tensor == "image":
                 return self._prepared(each)
             if payload.tensor == "pixels":
-                tiles = self._tiles(each)
+                tiles = self._tiles(each, withheld)
             elif payload.tensor == "tokens" and payload.blocks_done == 0:
                 tiles = self._inverted(each)
             else:
@@ -68,13 +76,17 @@ class Showing:
         square = prepared(sent.array, Image(side, side, "raw"), self._sam.variant.image_px)
         return square, np.ones(square.shape[:2], bool)
 
-    def _tiles(self, sent: Sent) -> list[tuple[Window, Picture]]:
+    def _tiles(self, sent: Sent, withheld: int) -> list[tuple[Window, Picture]]:
         sam, known = self._sam, windows(self._sam.variant)
         found = parted(sam, sent.array, sent.transfer.payload.shard)
-        return [
+        tiles = [
             (known[index], tile_colours(tile, sam.pixel_encoding, known[index]))
             for index, tile in found.items()
         ]
+        if not withheld:
+            return tiles
+        side_px = withheld * sam.variant.patch_px
+        return [(window, joined(tile, side_px)) for window, tile in tiles]
 
     def _inverted(self, sent: Sent) -> list[tuple[Window, Picture]]:
         found, start, known = [], 0, windows(self._sam.variant)

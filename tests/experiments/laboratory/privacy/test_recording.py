@@ -104,6 +104,18 @@ def test_embeddings_are_turned_back_into_what_closed_form_can_tell(record):
         assert apart < ((seen.mean() - seen) ** 2).mean()  # dim 192 of 768: a part only, but that
 
 
+def test_of_what_is_withheld_a_cloud_is_shown_all_but_a_constant(record):
+    found = record("sharded/deferred:assignment=round-robin,withhold=1")
+    plain = record("sharded/deferred:assignment=round-robin")
+    for node in found.transcripts:
+        seen = found.seen[node]
+        for shown, truth in zip(found.views(node).canvas, plain.views(node).canvas, strict=True):
+            for window in np.argwhere(seen[::16, ::16]) * 16:  # sixteen pixels a side here
+                part = tuple(slice(start, start + 16) for start in window)
+                apart = shown[part] - truth[part]
+                assert apart.std(axis=(0, 1)).max() < 0.06
+
+
 def test_noise_is_in_what_is_recorded(record):
     plain = record("sharded/deferred:assignment=round-robin,upload=embeddings")
     noisy = record("sharded/deferred:assignment=round-robin,upload=embeddings,epsilon=1")
