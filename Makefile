@@ -75,9 +75,9 @@ bench: .venv/.all .venv/.compiled
 
 experiments: .venv/.all .venv/.compiled
 	mkdir -p results
-	$(BIN)/python -m experiments.policies jetson-16-clouds results/policies.png
-	$(BIN)/python -m experiments.schedulers jetson-16-clouds results/schedulers.png 2
-	$(BIN)/python -m experiments.how_many_clouds jetson-16-clouds results/clouds.png 1
+	$(BIN)/python -m experiments.questions.policies jetson-16-clouds results/policies.png
+	$(BIN)/python -m experiments.questions.schedulers jetson-16-clouds results/schedulers.png 2
+	$(BIN)/python -m experiments.questions.how_many_clouds jetson-16-clouds results/clouds.png 1
 
 check: .venv/.all
 	$(BIN)/ruff format --check .

@@ -1,6 +1,6 @@
 """What do bandwidth, delay and loss of the edge's access link cost? Simulated and emulated.
 
-Run it as ``python -m experiments.link_sweep [--scenario NAME] [--figure FILE.png]``, or copy it:
+Run it as ``python -m experiments.questions.link_sweep [--scenario NAME] [--figure FILE.png]``, or copy it:
 one scenario, one link in many guises, the same plans in both worlds, one figure. The emulated
 world has workers that hold their device for as long as its profile says, and real TCP over links
 of our own, each measured before it is used; it needs what ``--links userspace`` needs.

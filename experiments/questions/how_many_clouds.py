@@ -1,6 +1,6 @@
 """How many clouds are worth it? Latency, price and what one cloud sees, from one cloud to all.
 
-Run it as ``python -m experiments.how_many_clouds [SCENARIO] [FIGURE.png] [REPLICATIONS]``.
+Run it as ``python -m experiments.questions.how_many_clouds [SCENARIO] [FIGURE.png] [REPLICATIONS]``.
 """
 
 import sys

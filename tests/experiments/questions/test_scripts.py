@@ -9,9 +9,9 @@ pytest.importorskip("matplotlib", reason="pip install 'tessera[plot]'")
 
 import matplotlib as mpl
 
-from experiments import how_many_clouds, schedulers
+from experiments.questions import how_many_clouds, schedulers
 
-from .conftest import ScenarioFile
+from tests.experiments.conftest import ScenarioFile
 
 
 @pytest.fixture

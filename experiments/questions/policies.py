@@ -1,6 +1,6 @@
 """How much latency does privacy cost? Sweeps policies over one topology and plots the answer.
 
-Run it as ``python -m experiments.policies [SCENARIO] [FIGURE.png]``, or copy it: a scenario, a
+Run it as ``python -m experiments.questions.policies [SCENARIO] [FIGURE.png]``, or copy it: a scenario, a
 list of policies, one campaign each, one figure.
 """
 

@@ -1,6 +1,6 @@
 """Which assignment is best as load grows, and how near any comes to what is possible.
 
-Run it as ``python -m experiments.schedulers [SCENARIO] [FIGURE.png] [REPLICATIONS]``. The bound is
+Run it as ``python -m experiments.questions.schedulers [SCENARIO] [FIGURE.png] [REPLICATIONS]``. The bound is
 of a request alone in the world (`sim.policies.bound`): no assignment comes below it at any load.
 """
 

@@ -1,0 +1,1 @@
+"""Experiments as short scripts to copy: each asks one question, prints its figures, draws one picture."""
