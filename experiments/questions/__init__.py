@@ -1,1 +1,1 @@
-"""Experiments as short scripts to copy: each asks one question, prints its figures, draws one picture."""
+"""Short scripts to copy: each asks one question, prints its figures and draws one picture."""

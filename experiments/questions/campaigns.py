@@ -1,4 +1,4 @@
-"""Scenarios simulated side by side: those that a sweep cannot name, since their world is changed."""
+"""Scenarios simulated side by side, and sweeps of which every cell is an answer."""
 
 from collections.abc import Sequence
 

@@ -1,11 +1,10 @@
 """How fast a link do clouds need? Latency over the access line's uplink rate and round trip.
 
-Run it as ``python -m experiments.questions.how_fast_a_link [SCENARIO] [FIGURE] [REPLICATIONS]``. The
-downlink stays in the scenario's proportion to the uplink; the round trip is that of the access line,
-to which each cloud's own distance comes.
+Run it as ``python -m experiments.questions.how_fast_a_link [SCENARIO] [FIGURE] [REPLICATIONS]``.
+The downlink stays in the scenario's proportion to the uplink; the round trip is that of the access
+line, to which each cloud's own distance comes.
 """
 
-from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,11 +13,10 @@ import pandas as pd
 
 
 from experiments.cli.options import ScenarioName
-from experiments.questions.access import over
+from experiments.questions.access import worlds
 from experiments.questions.campaigns import campaigns, p99_s
 from experiments.questions.picture import COLOURS, MARKERS, drawn
 from experiments.questions.script import FigureFile, Replications, ask
-from experiments.scenarios.loader import load
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,44 +37,35 @@ def main(
 ) -> None:
     """Simulate policies over uplink rates and round trips; print and plot the 99th percentiles."""
     rows, deadline_s = measured(scenario, replications)
-    print("99th percentile of latency, ms (inf: saturated)")
-    table = rows.pivot_table(
-        index=["round trip, ms", "policy"], columns="uplink, Mbit/s", values="p99, ms", sort=False
-    )
-    print(table.round(0).to_string())
+    print("99th percentile of latency, ms, over uplink in Mbit/s (inf: saturated)")
+    for round_trip_s, found in rows.groupby("round_trip_s"):
+        table = found.pivot(index="policy", columns="uplink_bits_per_s", values="p99_s")
+        table.columns = [f"{rate / 1e6:g}" for rate in RATES_BITS_PER_S]
+        print(f"round trip {1e3 * round_trip_s:g} ms")
+        print((1e3 * table.loc[list(POLICIES)]).round(0).to_string())
     with drawn(figure, 12, 4.4) as canvas:
         panels = canvas.subplots(1, len(ROUND_TRIPS_S), sharey=True)
-        for axes, (trip_ms, found) in zip(panels, rows.groupby("round trip, ms"), strict=True):
+        for axes, (round_trip_s, found) in zip(panels, rows.groupby("round_trip_s"), strict=True):
             _draw(axes, found, deadline_s)
-            axes.set_title(f"round trip {trip_ms:g} ms")
+            axes.set_title(f"access line: {1e3 * round_trip_s:g} ms there and back")
         panels[0].set_ylabel("99th percentile of latency, ms")
         canvas.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
 
 
 def measured(name: str, replications: int) -> tuple[pd.DataFrame, float]:
     """Return a row for each policy, round trip and uplink, and the scenario's deadline."""
-    settings = [f"replications={replications}"]
-    points = list(product(ROUND_TRIPS_S, POLICIES, RATES_BITS_PER_S))
-    scenarios = [load(name, settings, policy) for _, policy, _ in points]
-    changed = [
-        replace(each, topology=over(each.topology, rate, trip))
-        for each, (trip, _, rate) in zip(scenarios, points, strict=True)
-    ]
-    rows = [
-        (1e3 * trip, policy, rate / 1e6, 1e3 * p99_s(found))
-        for (trip, policy, rate), found in zip(points, campaigns(changed), strict=True)
-    ]
-    columns = ["round trip, ms", "policy", "uplink, Mbit/s", "p99, ms"]
-    return pd.DataFrame(rows, columns=columns), scenarios[0].deadline_s
+    points = list(product(POLICIES, ROUND_TRIPS_S, RATES_BITS_PER_S))
+    asked = worlds(name, [f"replications={replications}"], points)
+    rows = pd.DataFrame(points, columns=["policy", "round_trip_s", "uplink_bits_per_s"])
+    rows["p99_s"] = [p99_s(found) for found in campaigns(asked)]
+    return rows, asked[0].deadline_s
 
 
-def _draw(axes: "Axes", found: pd.DataFrame, deadline_s: float) -> None:
+def _draw(axes: "Axes", rows: pd.DataFrame, deadline_s: float) -> None:
     """Draw a line for each policy; it begins where there is a steady state."""
-    for number, (policy, cells) in enumerate(found.groupby("policy", sort=False)):
-        axes.plot(
-            cells["uplink, Mbit/s"], cells["p99, ms"],
-            color=COLOURS[number], marker=MARKERS[number], label=policy,
-        )  # fmt: skip
+    for number, (policy, cells) in enumerate(rows.groupby("policy", sort=False)):
+        look = {"color": COLOURS[number], "marker": MARKERS[number]}
+        axes.plot(cells["uplink_bits_per_s"] / 1e6, 1e3 * cells["p99_s"], label=policy, **look)
     axes.axhline(1e3 * deadline_s, color="grey", linestyle="--", label="deadline")
     axes.set(xscale="log", yscale="log", xlabel="uplink, Mbit/s")
     rates = [rate / 1e6 for rate in RATES_BITS_PER_S]

@@ -1,7 +1,8 @@
 """Do emulated links do what they are told? ping and iperf3 over delays, rates and losses.
 
-Run it as ``python -m experiments.questions.link_grid [--links netem --inside uml] [--rate 1Mbit/s …]``, with
-``--dilation K`` in slow motion, for what a machine or a guest cannot carry at full speed. All
+Run it as ``python -m experiments.questions.link_grid [--links netem --inside uml] [--rate
+1Mbit/s …]``, with ``--dilation K`` in slow motion, for what a machine or a guest cannot carry at
+full speed. All
 cells of the grid are links of one star, measured at their ends by programs that everybody trusts:
 the idle round trip, what TCP carries where nothing is lost, and the share of datagrams lost where
 some are.

@@ -1,4 +1,4 @@
-"""The pictures that questions are answered with: whole files, in colours that everybody can tell."""
+"""The pictures that questions are answered with: whole files, in colours all can tell apart."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,12 +16,12 @@ COLOURS: Final = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C8C8C",
     "#6A3D9A", "#A0522D",
 )  # fmt: skip
-"""Of Okabe and Ito ("Color Universal Design", 2008), those that are seen on white, and three more."""
+"""Of Okabe and Ito ("Color Universal Design", 2008), those seen on white, and three more."""
 MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 
 
 def require_drawable(path: Path) -> Path:
-    """Return the path of a picture to be; `RealRunError` where there can be none, before any work."""
+    """Return the path of a picture to be; `RealRunError` where there can be none."""
     with needs("plot"):
         from matplotlib.backend_bases import FigureCanvasBase  # noqa: PLC0415 - an extra
 

@@ -1,43 +1,60 @@
 """How much latency does privacy cost? Sweeps policies over one topology and plots the answer.
 
-Run it as ``python -m experiments.questions.policies [SCENARIO] [FIGURE.png]``, or copy it: a scenario, a
-list of policies, one campaign each, one figure.
+Run it as ``python -m experiments.questions.policies [SCENARIO] [FIGURE] [REPLICATIONS]``, or copy
+it: a scenario, a list of policies, one campaign each, one figure.
 """
 
-import sys
+from pathlib import Path
+from typing import Final
 
-import matplotlib.pyplot as plt
-
-from experiments.campaign import run_campaign
+from experiments.cli.options import ScenarioName
+from experiments.questions.campaigns import campaigns
+from experiments.questions.picture import COLOURS, drawn
+from experiments.questions.script import FigureFile, Replications, ask
 from experiments.scenarios.loader import load
-from sim.engine.simulator import Simulator
 from sim.policies.registry import POLICIES
 from sim.policies.sharded import Sharded
 
-MARKERS = {"speed-proportional": "o", "contiguous": "s", "checkerboard": "P", "round-robin": "X"}
+MARKERS: Final = {
+    "speed-proportional": "o", "contiguous": "s", "checkerboard": "P", "round-robin": "X",
+}  # fmt: skip
 
 
-def main(scenario: str = "jetson-16-clouds", figure: str = "policies.png") -> None:
+def main(
+    scenario: ScenarioName = "jetson-16-clouds",
+    figure: FigureFile = Path("policies.png"),
+    replications: Replications = 3,
+) -> None:
     """Simulate every shipped policy, the sharded ones with several assignments, and plot them."""
-    _, axes = plt.subplots(figsize=(9, 5), layout="constrained")
-    for number, policy in enumerate(POLICIES):
-        assigns = issubclass(POLICIES[policy][0], Sharded)
-        for assignment, marker in MARKERS.items() if assigns else [("", "D")]:
-            spec = f"{policy}:codec=int8,assignment={assignment}" if assignment else policy
-            chosen = load(scenario, ["replications=3", "workload.requests=120"], policy=spec)
-            metrics = run_campaign(chosen, Simulator()).metrics
-            seen, p99_ms = 100 * metrics["pixels_max_node"].mean, 1e3 * metrics["p99_s"].mean
+    settings = [f"replications={replications}", "workload.requests=120"]
+    asked = [(number, *each) for number, policy in enumerate(POLICIES) for each in ways(policy)]
+    scenarios = [load(scenario, settings, spec) for _, spec, _ in asked]
+    with drawn(figure, 9, 5) as canvas:
+        axes = canvas.subplots()
+        for (number, spec, marker), found in zip(asked, campaigns(scenarios), strict=True):
+            seen = 100 * found.metrics["pixels_max_node"].mean
+            p99_ms = 1e3 * found.metrics["p99_s"].mean
             print(f"{spec:64} p99 {p99_ms:5.0f} ms, worst cloud sees {seen:5.1f} % of an image")
-            axes.plot(p99_ms, seen, marker, color=f"C{number}", markersize=9, alpha=0.8)
-        axes.plot([], [], "-", color=f"C{number}", linewidth=5, label=policy)
-    for assignment, marker in MARKERS.items():
-        axes.plot([], [], marker, color="grey", label=assignment)
-    axes.axvline(1e3 * chosen.deadline_s, color="grey", linestyle="--", label="deadline")
-    axes.set(xscale="log", xlabel="99th percentile of latency, ms", yscale="symlog")
-    axes.set(ylabel="largest part of an image that a cloud receives, %", ylim=(-0.3, 130))
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    plt.savefig(figure, dpi=150)
+            colour = COLOURS[number % len(COLOURS)]
+            axes.plot(p99_ms, seen, marker, color=colour, markersize=9, alpha=0.8)
+        for number, policy in enumerate(POLICIES):
+            colour = COLOURS[number % len(COLOURS)]
+            axes.plot([], [], "-", color=colour, linewidth=5, label=policy)
+        for assignment, marker in MARKERS.items():
+            axes.plot([], [], marker, color="grey", label=assignment)
+        deadline_ms = 1e3 * scenarios[0].deadline_s
+        axes.axvline(deadline_ms, color="grey", linestyle="--", label="deadline")
+        axes.set(xscale="log", xlabel="99th percentile of latency, ms", yscale="symlog")
+        axes.set(ylabel="largest part of an image that a cloud receives, %", ylim=(-0.3, 130))
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+
+
+def ways(policy: str) -> list[tuple[str, str]]:
+    """Return a policy's specifications, each with its marker: one for each assignment it takes."""
+    if not issubclass(POLICIES[policy][0], Sharded):
+        return [(policy, "D")]
+    return [(f"{policy}:codec=int8,assignment={name}", mark) for name, mark in MARKERS.items()]
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    ask(main)

@@ -1,4 +1,4 @@
-"""How a question is asked on the command line: the arguments that scripts share, and how one ends."""
+"""How a question is asked on the command line: the arguments that scripts share, and the end."""
 
 from collections.abc import Callable
 from functools import partial
