@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
-
 from experiments.cli.options import ScenarioName
 from experiments.questions.access import worlds
 from experiments.questions.campaigns import campaigns, p99_s

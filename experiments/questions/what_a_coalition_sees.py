@@ -1,8 +1,8 @@
-"""What do clouds see that put together what they got, and what does it cost to show them less?
+"""What do colluding clouds see? A coalition's part of an image, against latency.
 
 Run it as ``python -m experiments.questions.what_a_coalition_sees [SCENARIO] [FIGURE]
-[REPLICATIONS]``. A coalition is of any k clouds, those that see most; what they see follows from the
-transfers of the plans that were run (`sim.exposure`), of one request at a time.
+[REPLICATIONS]``. A coalition is of any k clouds, those that see most; what they see follows from
+the transfers of the plans that were run (`sim.exposure`), of one request at a time.
 """
 
 from collections.abc import Iterable

@@ -2,7 +2,8 @@
 
 Run it as ``python -m experiments.questions.where_the_deadline_holds [SCENARIO] [FIGURE]
 [REPLICATIONS]``. A cell holds, or misses, where `experiments.verdict` says so of the 99th
-percentile with 95 % confidence; the line is where that percentile, between cells, is the scenario's deadline.
+percentile with 95 % confidence; the line is where that percentile, between cells, is the scenario's
+deadline.
 """
 
 from itertools import product

@@ -10,7 +10,6 @@ pytest.importorskip("matplotlib", reason="pip install 'tessera[plot]'")
 import matplotlib as mpl
 
 from experiments.questions import how_many_clouds, schedulers
-
 from tests.experiments.conftest import ScenarioFile
 
 
