@@ -5,7 +5,7 @@ it: a scenario, a list of policies, one campaign each, one figure.
 """
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from experiments.cli.options import ScenarioName
 from experiments.questions.campaigns import campaigns
@@ -35,11 +35,9 @@ def main(
             seen = 100 * found.metrics["pixels_max_node"].mean
             p99_ms = 1e3 * found.metrics["p99_s"].mean
             print(f"{spec:64} p99 {p99_ms:5.0f} ms, worst cloud sees {seen:5.1f} % of an image")
-            colour = COLOURS[number % len(COLOURS)]
-            axes.plot(p99_ms, seen, marker, color=colour, markersize=9, alpha=0.8)
+            axes.plot(p99_ms, seen, marker, markersize=9, alpha=0.8, **look(number))
         for number, policy in enumerate(POLICIES):
-            colour = COLOURS[number % len(COLOURS)]
-            axes.plot([], [], "-", color=colour, linewidth=5, label=policy)
+            axes.plot([], [], "o", markersize=9, label=policy, **look(number))
         for assignment, marker in MARKERS.items():
             axes.plot([], [], marker, color="grey", label=assignment)
         deadline_ms = 1e3 * scenarios[0].deadline_s
@@ -47,6 +45,12 @@ def main(
         axes.set(xscale="log", xlabel="99th percentile of latency, ms", yscale="symlog")
         axes.set(ylabel="largest part of an image that a cloud receives, %", ylim=(-0.3, 130))
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+
+
+def look(number: int) -> dict[str, Any]:
+    """Return how a policy's markers look: hollow ones once all colours are taken."""
+    rounds, place = divmod(number, len(COLOURS))
+    return {"color": COLOURS[place], "fillstyle": "none" if rounds else "full"}
 
 
 def ways(policy: str) -> list[tuple[str, str]]:

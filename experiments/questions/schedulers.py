@@ -30,7 +30,7 @@ LOADS: Final = "workload.arrivals.rate_per_s=1.0,4.0,8.0"
 def main(
     scenario: ScenarioName = "jetson-16-clouds",
     figure: FigureFile = Path("schedulers.png"),
-    replications: Replications = 5,
+    replications: Replications = 2,
 ) -> None:
     """Sweep assignments over load, print each one's gap to the bound, and plot it."""
     bound_s = bound(scenario, SHARDED + "heft")

@@ -5,7 +5,8 @@ Run it as ``python -m experiments.questions.what_a_coalition_sees [SCENARIO] [FI
 the transfers of the plans that were run (`sim.exposure`), of one request at a time.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -19,6 +20,7 @@ from experiments.questions.picture import COLOURS, MARKERS, drawn
 from experiments.questions.script import FigureFile, Replications, ask
 from experiments.scenarios.loader import load
 from sim.engine.simulator import Simulator
+from sim.errors import ScenarioError
 from sim.exposure import sights, worst_coalition
 from sim.runner import Scenario
 from sim.trace import Trace
@@ -47,7 +49,7 @@ def main(
     print(shown.to_string(index=False, float_format="{:.3g}".format))
     with drawn(figure, 12, 4.6) as canvas:
         seen, latency = canvas.subplots(1, 2)
-        _draw_seen(seen, rows[rows["clouds"] == max(CLOUDS)])
+        _draw_seen(seen, rows[rows["clouds"] == rows["clouds"].max()])
         _draw_latency(latency, rows)
         latency.axvline(1e3 * deadline_s, color="grey", linestyle="--", label="deadline")
         handles, labels = latency.get_legend_handles_labels()
@@ -55,14 +57,22 @@ def main(
 
 
 def measured(name: str, replications: int) -> tuple[pd.DataFrame, float]:
-    """Return a row for each assignment and number of clouds, and the scenario's deadline."""
-    asked = list(product(ASSIGNMENTS, CLOUDS))
+    """Return a row for each assignment and number of clouds, and the scenario's deadline.
+
+    Numbers are those of `CLOUDS` that the topology has.
+    """
     settings = [f"replications={replications}"]
+    there = len(load(name).topology.clouds)
+    counts = [clouds for clouds in CLOUDS if clouds <= there]
+    if not counts:
+        raise ScenarioError(f"{name}: has {there} clouds; this question needs {min(CLOUDS)}")
+    asked = list(product(ASSIGNMENTS, counts))
     scenarios = [
         load(name, settings, POLICY.format(assignment=assignment, clouds=clouds))
         for assignment, clouds in asked
     ]
-    found = done_by(-1, _figures, scenarios, return_as="generator")
+    work = partial(_figures, range(1, max(counts) + 1))
+    found = done_by(-1, work, scenarios, return_as="generator")
     rows = [
         {"assignment": assignment, "clouds": clouds, **figures}
         for (assignment, clouds), figures in zip(asked, found, strict=True)
@@ -70,13 +80,13 @@ def measured(name: str, replications: int) -> tuple[pd.DataFrame, float]:
     return pd.DataFrame(rows), scenarios[0].deadline_s
 
 
-def _figures(scenario: Scenario) -> dict[str | int, float]:
+def _figures(sizes: Sequence[int], scenario: Scenario) -> dict[str | int, float]:
     """Return the 99th percentile of latency, and what the worst k clouds see, by k."""
-    seen = coalitions(Simulator().run(scenario), range(1, max(CLOUDS) + 1))
+    seen = coalitions(Simulator().run(scenario), sizes)
     return {"p99_s": p99_s(simulated(scenario)), **seen}
 
 
-def coalitions(trace: Trace, sizes: Iterable[int]) -> dict[str | int, float]:
+def coalitions(trace: Trace, sizes: Sequence[int]) -> dict[str | int, float]:
     """Return the largest part of one input that any so many nodes saw together, by their number."""
     plans = [sights(plan.steps, trace.topology).values() for plan in trace.plans]
     fractions = trace.outcomes[0].request.model.shard_fractions
@@ -84,11 +94,12 @@ def coalitions(trace: Trace, sizes: Iterable[int]) -> dict[str | int, float]:
 
 
 def _draw_seen(axes: "Axes", rows: pd.DataFrame) -> None:
-    sizes = range(1, max(CLOUDS) + 1)
+    clouds = rows["clouds"].max()
+    sizes = range(1, clouds + 1)
     for number, (_, row) in enumerate(rows.iterrows()):
         look = {"color": COLOURS[number], "marker": MARKERS[number], "markersize": 5}
         axes.plot(sizes, [100 * row[size] for size in sizes], **look)
-    axes.set(xlabel=f"clouds that collude, of {max(CLOUDS)}", ylim=(0, 104))
+    axes.set(xlabel=f"clouds that collude, of {clouds}", ylim=(0, 104))
     axes.set(ylabel="of an image that they see, %", xticks=[1, *sizes[1::2]])
 
 

@@ -90,7 +90,8 @@ def _draw(axes: "Axes", cells: pd.DataFrame, deadline_s: float) -> None:
         axes.text(column, row, _written(cell["p99_s"]), ha="center", va="center", fontsize=8)
     beyond = cells["p99_s"].clip(upper=NEVER_S).map(lambda each: log(each / deadline_s))
     grid = beyond.to_numpy().reshape(len(ROUND_TRIPS_S), len(RATES_BITS_PER_S))
-    axes.contour(columns, rows, grid, levels=[0.0], colors="black")
+    if grid.min() < 0 < grid.max():
+        axes.contour(columns, rows, grid, levels=[0.0], colors="black")
     axes.set_xticks(columns, [f"{rate / 1e6:g}" for rate in RATES_BITS_PER_S])
     axes.set_yticks(rows, [f"{1e3 * each:g}" for each in ROUND_TRIPS_S])
     axes.set(xlabel="uplink, Mbit/s", xlim=(-0.5, columns[-1] + 0.5), ylim=(-0.5, rows[-1] + 0.5))
