@@ -45,7 +45,8 @@ def main(
                 look = {"color": COLOURS[number], "marker": MARKERS[number]}
                 axes.plot(CLOUDS, factor * table.loc[mode], label=mode, **look)
             axes.set(xlabel="clouds", ylabel=label, ylim=(0, None), xscale="log")
-            axes.set_xticks(CLOUDS[::2], [str(each) for each in CLOUDS[::2]])
+            doubled = [each for each in CLOUDS if each.bit_count() == 1]
+            axes.set_xticks(doubled, [str(each) for each in doubled])
             axes.minorticks_off()
         panels[0].legend()
 

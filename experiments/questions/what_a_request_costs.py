@@ -24,8 +24,12 @@ POLICIES: Final = (
     "sharded/deferred:codec=fp16", "sharded/deferred:codec=int8", "sharded/deferred:codec=int4",
     "sharded/deferred:codec=int8,assignment=round-robin", "sharded/image:codec=int8",
 )  # fmt: skip
-DRAWN_BY: Final = {"device_j": "the device", "network_j": "the network", "clouds_j": "the clouds"}
-PRICES: Final = {"milli_usd": "thousandths of a dollar", "carbon_g": "grams of CO2"}
+FIGURES: Final = {
+    "device_j": "joules of the device",
+    "elsewhere_j": "joules of network and clouds",
+    "milli_usd": "thousandths of a dollar",
+    "carbon_g": "grams of CO2",
+}
 
 
 def main(
@@ -37,19 +41,17 @@ def main(
     rows = measured(scenario, replications)
     print("Per request, without what is drawn idle:")
     print(rows.to_string(float_format="{:.3g}".format))
-    with drawn(figure, 12, 4.6) as canvas:
-        panels = canvas.subplots(1, 1 + len(PRICES), sharey=True, width_ratios=(2, 1, 1))
-        left = pd.Series(0.0, rows.index)
-        for column, colour in zip(DRAWN_BY, COLOURS, strict=False):
-            panels[0].barh(rows.index, rows[column], left=left, color=colour)
-            left += rows[column]
-        panels[0].legend(panels[0].containers, DRAWN_BY.values())
-        panels[0].set_xlabel("joules a request, by who draws them")
-        for axes, (column, label) in zip(panels[1:], PRICES.items(), strict=True):
-            axes.bar_label(axes.barh(rows.index, rows[column], color="grey"), fmt=" {:.2g}")
-            axes.set_xlabel(f"{label} a request")
+    rows["elsewhere_j"] = rows["network_j"] + rows["clouds_j"]
+    with drawn(figure, 13, 1.2 + 0.34 * len(rows)) as canvas:
+        panels = canvas.subplots(1, len(FIGURES), sharey=True)
+        for number, (axes, column) in enumerate(zip(panels, FIGURES, strict=True)):
+            bars = axes.barh(rows.index, rows[column], color=COLOURS[number])
+            axes.bar_label(bars, [f" {each:.2g}" for each in rows[column]], fontsize=8)
+            axes.set_title(FIGURES[column], fontsize=10)
             axes.margins(x=0.25)
+            axes.locator_params(axis="x", nbins=4)
         panels[0].invert_yaxis()
+        canvas.supxlabel("a request, without what is drawn idle", fontsize=10)
 
 
 def measured(name: str, replications: int) -> pd.DataFrame:

@@ -37,4 +37,4 @@ def test_policies_are_drawn_side_by_side(
 ) -> None:
     monkeypatch.setattr(what_a_request_costs, "POLICIES", ("local", "offload"))
     what_a_request_costs.main(scenario, figure, 1)
-    pictured(1200, 460)
+    pictured(1300, 188)
