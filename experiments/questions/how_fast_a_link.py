@@ -14,7 +14,7 @@ import pandas as pd
 from experiments.cli.options import ScenarioName
 from experiments.questions.access import worlds
 from experiments.questions.campaigns import campaigns, p99_s
-from experiments.questions.picture import COLOURS, MARKERS, drawn
+from experiments.questions.picture import drawn, look
 from experiments.questions.script import FigureFile, Replications, ask
 
 if TYPE_CHECKING:
@@ -37,15 +37,16 @@ def main(
     """Simulate policies over uplink rates and round trips; print and plot the 99th percentiles."""
     rows, deadline_s = measured(scenario, replications)
     print("99th percentile of latency, ms, over uplink in Mbit/s (inf: saturated)")
-    for round_trip_s, found in rows.groupby("round_trip_s"):
+    for round_trip_s in ROUND_TRIPS_S:
+        found = rows[rows["round_trip_s"] == round_trip_s]
         table = found.pivot(index="policy", columns="uplink_bits_per_s", values="p99_s")
         table.columns = [f"{rate / 1e6:g}" for rate in RATES_BITS_PER_S]
         print(f"round trip {1e3 * round_trip_s:g} ms")
         print((1e3 * table.loc[list(POLICIES)]).round(0).to_string())
     with drawn(figure, 12, 4.4) as canvas:
         panels = canvas.subplots(1, len(ROUND_TRIPS_S), sharey=True)
-        for axes, (round_trip_s, found) in zip(panels, rows.groupby("round_trip_s"), strict=True):
-            _draw(axes, found, deadline_s)
+        for axes, round_trip_s in zip(panels, ROUND_TRIPS_S, strict=True):
+            _draw(axes, rows[rows["round_trip_s"] == round_trip_s], deadline_s)
             axes.set_title(f"access line: {1e3 * round_trip_s:g} ms there and back")
         panels[0].set_ylabel("99th percentile of latency, ms")
         canvas.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
@@ -63,12 +64,12 @@ def measured(name: str, replications: int) -> tuple[pd.DataFrame, float]:
 def _draw(axes: "Axes", rows: pd.DataFrame, deadline_s: float) -> None:
     """Draw a line for each policy; it begins where there is a steady state."""
     for number, (policy, cells) in enumerate(rows.groupby("policy", sort=False)):
-        look = {"color": COLOURS[number], "marker": MARKERS[number]}
-        axes.plot(cells["uplink_bits_per_s"] / 1e6, 1e3 * cells["p99_s"], label=policy, **look)
+        rates = cells["uplink_bits_per_s"] / 1e6
+        axes.plot(rates, 1e3 * cells["p99_s"], label=policy, **look(number))
     axes.axhline(1e3 * deadline_s, color="grey", linestyle="--", label="deadline")
     axes.set(xscale="log", yscale="log", xlabel="uplink, Mbit/s")
-    rates = [rate / 1e6 for rate in RATES_BITS_PER_S]
-    axes.set_xticks(rates, [f"{rate:g}" for rate in rates])
+    ticks = [rate / 1e6 for rate in RATES_BITS_PER_S]
+    axes.set_xticks(ticks, [f"{rate:g}" for rate in ticks])
     axes.minorticks_off()
 
 

@@ -13,10 +13,10 @@ import pandas as pd
 
 from experiments.cli.options import ScenarioName
 from experiments.questions.campaigns import campaigns
-from experiments.questions.picture import COLOURS, MARKERS, drawn
+from experiments.questions.picture import drawn, look
 from experiments.questions.script import FigureFile, Replications, ask
 from experiments.scenarios.loader import load
-from topologies.topology import Topology
+from topologies.topology import Link, Topology
 
 POLICY: Final = "sharded/{mode}:codec=int8,clouds={clouds}"
 CLOUDS: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
@@ -42,8 +42,7 @@ def main(
             table = rows.pivot(index="mode", columns="clouds", values=column).loc[list(MODES)]
             print((factor * table).round(2).to_string())
             for number, mode in enumerate(MODES):
-                look = {"color": COLOURS[number], "marker": MARKERS[number]}
-                axes.plot(CLOUDS, factor * table.loc[mode], label=mode, **look)
+                axes.plot(CLOUDS, factor * table.loc[mode], label=mode, **look(number))
             axes.set(xlabel="clouds", ylabel=label, ylim=(0, None), xscale="log")
             doubled = [each for each in CLOUDS if each.bit_count() == 1]
             axes.set_xticks(doubled, [str(each) for each in doubled])
@@ -76,13 +75,15 @@ def grown(topology: Topology, clouds: int) -> Topology:
     for cloud, turn in islice(twins, max(0, missing)):
         twin = f"{cloud.name}-{turn}"
         nodes.append(replace(cloud, name=twin))
-        links += [
-            replace(link, **{end: twin})
-            for link in topology.links
-            for end in ("source", "target")
-            if getattr(link, end) == cloud.name
-        ]
+        own = (link for link in topology.links if cloud.name in {link.source, link.target})
+        links += [_moved(link, cloud.name, twin) for link in own]
     return replace(topology, nodes=tuple(nodes), links=tuple(links))
+
+
+def _moved(link: Link, end: str, to: str) -> Link:
+    """Return a link that leads to another node at one of its ends."""
+    source, target = (to if each == end else each for each in (link.source, link.target))
+    return replace(link, source=source, target=target)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from experiments.extras import needs
 from experiments.keeping import whole
@@ -18,6 +18,11 @@ COLOURS: Final = (
 )  # fmt: skip
 """Of Okabe and Ito ("Color Universal Design", 2008), those seen on white, and three more."""
 MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
+
+
+def look(number: int) -> dict[str, Any]:
+    """Return the colour and the marker of the line of that number, for `Axes.plot`."""
+    return {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)]}
 
 
 def require_drawable(path: Path) -> Path:

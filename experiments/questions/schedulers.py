@@ -10,7 +10,7 @@ from typing import Final
 
 from experiments.cli.options import ScenarioName
 from experiments.questions.campaigns import swept
-from experiments.questions.picture import COLOURS, MARKERS, drawn
+from experiments.questions.picture import drawn, look
 from experiments.questions.script import FigureFile, Replications, ask
 from experiments.scenarios.loader import load
 from sim.policies.bound import least_latency_s
@@ -46,8 +46,7 @@ def main(
     with drawn(figure, 8, 4.5) as canvas:
         axes = canvas.subplots()
         for number, (name, cells) in enumerate(rows.groupby("assignment", sort=False)):
-            look = {"color": COLOURS[number], "marker": MARKERS[number]}
-            axes.plot(cells[load_key], 1e3 * cells["p50_s"], label=name, **look)
+            axes.plot(cells[load_key], 1e3 * cells["p50_s"], label=name, **look(number))
         axes.axhline(1e3 * bound_s, color="grey", linestyle="--", label="bound, idle")
         axes.set(xlabel="requests per second", ylabel="median latency, ms")
         axes.legend()

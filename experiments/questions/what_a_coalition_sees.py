@@ -16,7 +16,7 @@ import pandas as pd
 from experiments.cli.options import ScenarioName
 from experiments.helpers import done_by
 from experiments.questions.campaigns import p99_s, simulated
-from experiments.questions.picture import COLOURS, MARKERS, drawn
+from experiments.questions.picture import drawn, look
 from experiments.questions.script import FigureFile, Replications, ask
 from experiments.scenarios.loader import load
 from sim.engine.simulator import Simulator
@@ -97,16 +97,15 @@ def _draw_seen(axes: "Axes", rows: pd.DataFrame) -> None:
     clouds = rows["clouds"].max()
     sizes = range(1, clouds + 1)
     for number, (_, row) in enumerate(rows.iterrows()):
-        look = {"color": COLOURS[number], "marker": MARKERS[number], "markersize": 5}
-        axes.plot(sizes, [100 * row[size] for size in sizes], **look)
+        axes.plot(sizes, [100 * row[size] for size in sizes], markersize=5, **look(number))
     axes.set(xlabel=f"clouds that collude, of {clouds}", ylim=(0, 104))
     axes.set(ylabel="of an image that they see, %", xticks=[1, *sizes[1::2]])
 
 
 def _draw_latency(axes: "Axes", rows: pd.DataFrame) -> None:
     for number, (assignment, cells) in enumerate(rows.groupby("assignment", sort=False)):
-        look = {"color": COLOURS[number], "marker": MARKERS[number], "label": assignment}
-        axes.plot(1e3 * cells["p99_s"], 100 * cells[TOGETHER], alpha=0.8, **look)
+        seen = 100 * cells[TOGETHER]
+        axes.plot(1e3 * cells["p99_s"], seen, alpha=0.8, label=assignment, **look(number))
         for _, cell in cells.iterrows():
             place = (1e3 * cell["p99_s"], 100 * cell[TOGETHER])
             axes.annotate(str(cell["clouds"]), place, (5, 4), textcoords="offset points", size=8)

@@ -58,13 +58,13 @@ def measured(name: str, replications: int) -> pd.DataFrame:
     """Return a row for each policy: means over all requests after the warm-up."""
     scenarios = [load(name, [f"replications={replications}"], policy) for policy in POLICIES]
     found = done_by(-1, _costs, scenarios, return_as="generator")
-    return pd.DataFrame(list(found), index=pd.Index(POLICIES, name="policy"))
+    return pd.DataFrame(list(found)).set_axis(pd.Index(POLICIES, name="policy"))
 
 
-def _costs(scenario: Scenario) -> dict[str, float]:
+def _costs(scenario: Scenario) -> "pd.Series[float]":
     runs = range(scenario.replications)
     each = [per_request(Simulator().run(scenario, run), int(scenario.warm_up)) for run in runs]
-    return pd.DataFrame(each).mean().to_dict()
+    return pd.DataFrame(each).mean()
 
 
 def per_request(trace: Trace, warm_up: int) -> dict[str, float]:

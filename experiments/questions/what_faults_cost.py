@@ -53,7 +53,7 @@ def main(
         panels = canvas.subplots(len(POLICIES), 1, sharex=True, sharey=True)
         for axes, policy, rows in zip(panels, POLICIES, found, strict=True):
             print(f"{policy}\n{summary(rows, bounds_s).to_string()}")
-            _draw(axes, rows[rows["replication"] == 0], bounds_s)
+            _draw(axes, rows, bounds_s)
             axes.set_title(policy, fontsize=10)
         panels[0].legend(loc="upper right", ncols=3)
         panels[-1].set_xlabel("arrival of the request, s")
@@ -105,7 +105,7 @@ def _of_phase(cells: pd.DataFrame) -> dict[str, str]:
 
 
 def _draw(axes: "Axes", rows: pd.DataFrame, bounds_s: tuple[float, float]) -> None:
-    """Draw a dot for each request; those that lost steps stand out."""
+    """Draw a dot for each answered request; those that lost steps stand out."""
     axes.axvspan(*bounds_s, color="#EEEEEE", label="faults")
     answered, hit = rows["outcome"] == FINISHED, rows["lost_steps"] > 0
     for chosen, marker, number, label in (
@@ -115,7 +115,7 @@ def _draw(axes: "Axes", rows: pd.DataFrame, bounds_s: tuple[float, float]) -> No
         cells = rows[chosen]
         axes.plot(cells["arrival_s"], 1e3 * cells["latency_s"], marker, color=COLOURS[number],
                   markersize=4 + 3 * number, label=label)  # fmt: skip
-    axes.set_yscale("log")
+    axes.set_ylim(0, None)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from experiments.questions.script import FigureFile, Replications, ask
 from experiments.verdict import Answer, judge
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
 POLICY: Final = "sharded/deferred:assignment=round-robin,codec={codec}"
@@ -49,7 +50,8 @@ def main(
             _draw(axes, cells[cells["codec"] == codec], deadline_s)
             axes.set_title(POLICY.format(codec=codec), fontsize=9)
         panels[0].set_ylabel("round trip of the access line, ms")
-        canvas.legend(*_key(deadline_s), loc="outside lower center", ncols=4)
+        handles, labels = _key(deadline_s)
+        canvas.legend(handles, labels, loc="outside lower center", ncols=4)
 
 
 def judged(name: str, replications: int) -> tuple[pd.DataFrame, float]:
@@ -101,11 +103,11 @@ def _written(latency_s: float) -> str:
     return f"{1e3 * latency_s:.0f}" if latency_s < 10 else ">10 s"
 
 
-def _key(deadline_s: float) -> tuple[list[object], list[str]]:
+def _key(deadline_s: float) -> tuple[list["Artist"], list[str]]:
     from matplotlib.lines import Line2D  # noqa: PLC0415 - an extra
     from matplotlib.patches import Patch  # noqa: PLC0415
 
-    patches: list[object] = [Patch(color=colour) for colour in COLOURS.values()]
+    patches: list[Artist] = [Patch(color=colour) for colour in COLOURS.values()]
     words = [f"{1e3 * deadline_s:g} ms holds at p99", "too close to say", "does not hold"]
     line = Line2D([], [], color="black")
     return [*patches, line], [*words, f"p99 = {1e3 * deadline_s:g} ms (cells: p99, ms)"]

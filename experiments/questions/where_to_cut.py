@@ -15,7 +15,7 @@ import pandas as pd
 from experiments.campaign import Campaign
 from experiments.cli.options import ScenarioName
 from experiments.questions.campaigns import campaigns
-from experiments.questions.picture import COLOURS, MARKERS, drawn
+from experiments.questions.picture import drawn, look
 from experiments.questions.script import FigureFile, ask
 from experiments.scenarios.loader import load
 from sim.policies.generating import llama_of
@@ -97,8 +97,7 @@ def _draw_kept(axes: "Axes", rows: pd.DataFrame) -> None:
     for number, (codec, cells) in enumerate(rows.groupby("codec", sort=False)):
         even = cells[cells["before"] == cells["after"]]
         label = f"{codec}, {even['up_kB_per_token'].iloc[0]:.3g} kB up a token"
-        look = {"color": COLOURS[number], "marker": MARKERS[number], "label": label}
-        axes.plot(even["before"], even["token_ms"], **look)
+        axes.plot(even["before"], even["token_ms"], label=label, **look(number))
     axes.set(xscale="log", xlabel="layers at the edge, at either end", ylabel="ms per token")
     axes.set_xticks(even["before"], [str(each) for each in even["before"]])
     axes.minorticks_off()
