@@ -35,9 +35,9 @@ def main(
             seen = 100 * found.metrics["pixels_max_node"].mean
             p99_ms = 1e3 * found.metrics["p99_s"].mean
             print(f"{spec:64} p99 {p99_ms:5.0f} ms, worst cloud sees {seen:5.1f} % of an image")
-            axes.plot(p99_ms, seen, marker, markersize=9, alpha=0.8, **paint(number))
+            axes.plot(p99_ms, seen, marker, markersize=9, alpha=0.8, **shade(number))
         for number, policy in enumerate(POLICIES):
-            axes.plot([], [], "o", markersize=9, label=policy, **paint(number))
+            axes.plot([], [], "o", markersize=9, label=policy, **shade(number))
         for assignment, marker in MARKERS.items():
             axes.plot([], [], marker, color="grey", label=assignment)
         deadline_ms = 1e3 * scenarios[0].deadline_s
@@ -47,7 +47,7 @@ def main(
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
 
-def paint(number: int) -> dict[str, Any]:
+def shade(number: int) -> dict[str, Any]:
     """Return how a policy's markers look: hollow ones once all colours are taken."""
     rounds, place = divmod(number, len(COLOURS))
     return {"color": COLOURS[place], "fillstyle": "none" if rounds else "full"}

@@ -1,5 +1,6 @@
 """How a question is asked on the command line: the arguments that scripts share, and the end."""
 
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -35,5 +36,6 @@ def status_of(question: Callable[..., None], arguments: list[str]) -> int:
     """Run a script's ``main`` on ``arguments``; a user's mistake becomes one line and status 2."""
     program = ending.program_of("")
     program.command()(question)
-    name = f"python -m {question.__module__}"
+    module = sys.modules[question.__module__].__spec__
+    name = f"python -m {module.name}" if module else question.__module__
     return ending.status_of(program, arguments, name, "interrupted; nothing was written")

@@ -82,8 +82,8 @@ def measured(name: str, replications: int) -> tuple[pd.DataFrame, float]:
 
 def _figures(sizes: Sequence[int], scenario: Scenario) -> dict[str | int, float]:
     """Return the 99th percentile of latency, and what the worst k clouds see, by k."""
-    seen = coalitions(Simulator().run(scenario), sizes)
-    return {"p99_s": p99_s(simulated(scenario)), **seen}
+    trace = Simulator().run(scenario)  # a campaign keeps no plans
+    return {"p99_s": p99_s(simulated(scenario)), **coalitions(trace, sizes)}
 
 
 def coalitions(trace: Trace, sizes: Sequence[int]) -> dict[str | int, float]:

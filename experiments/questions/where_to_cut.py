@@ -10,6 +10,7 @@ from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import pandas as pd
 
 from experiments.campaign import Campaign
@@ -81,8 +82,7 @@ def _draw_cuts(axes: "Axes", rows: pd.DataFrame) -> None:
     table = rows.pivot(index="after", columns="before", values="token_ms")
     axes.imshow(table, cmap="cividis_r", origin="lower", aspect="auto")
     middle = (rows["token_ms"].min() + rows["token_ms"].max()) / 2
-    for (row, after), (column, before) in product(enumerate(table.index), enumerate(table)):
-        value = table.loc[after, before]
+    for (row, column), value in np.ndenumerate(table.to_numpy()):
         colour = "white" if value > middle else "black"
         words = f"{value:.3g}" if value == value else "-"  # noqa: PLR0124 - not NaN
         axes.text(column, row, words, ha="center", va="center", color=colour)
