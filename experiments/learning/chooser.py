@@ -14,10 +14,9 @@ from workloads.stage import Request
 
 
 class Chooser:
-    """Has each request planned by one of ``arms``, and by the same one until it has ended.
+    """In one run, has each request planned by one of ``arms``, the same until it has ended.
 
-    ``choose`` is asked once for each request that arrives, and names the arm by its number. A run
-    begins with request 0, and nothing is remembered of the one before.
+    ``choose`` is asked once for each request that arrives, and names the arm by its number.
     """
 
     def __init__(
@@ -32,12 +31,7 @@ class Chooser:
     def plan(self, request: Request, progress: Progress, view: View) -> Plan:
         """Return the plan of the request's arm."""
         if not progress.plans:
-            self._chosen[request.index] = self._choose(self._seen(request, view))
+            since_s, self._last_s = request.arrival_s - self._last_s, request.arrival_s
+            seen = self._features.of(request, view, since_s)
+            self._chosen[request.index] = self._choose(seen)
         return self._arms[self._chosen[request.index]].plan(request, progress, view)
-
-    def _seen(self, request: Request, view: View) -> Vector:
-        if request.index == 0:
-            self._chosen, self._last_s = {}, -inf
-        since_s = request.arrival_s - self._last_s
-        self._last_s = request.arrival_s
-        return self._features.of(request, view, since_s)
