@@ -24,11 +24,11 @@ with needs("learning"):
 
 ARMS = ("local", "offload")
 BUSY = ("workload.arrivals={kind: poisson, rate_per_s: 16.0}", "workload.requests=200",
-        "replications=20")  # fmt: skip
+        "replications=10")  # fmt: skip
 
 
 def main(
-    scenario: str = "orin-nano-4-clouds", network: str = "learnt.npz", decisions: str = "40000"
+    scenario: str = "orin-nano-4-clouds", network: str = "learnt.npz", decisions: str = "12000"
 ) -> None:
     """Learn, keep the network, and put it beside each arm on the scenario's own arrivals."""
     learn(scenario, int(decisions)).save(Path(network))
@@ -45,7 +45,7 @@ def learn(scenario: str, decisions: int) -> Network:
     env = TesseraEnv(scenario, ARMS, settings=BUSY)
     other = env.scenario.seed + 1
     vector = make_vec_env(lambda: TesseraEnv(scenario, ARMS, settings=BUSY), n_envs=4, seed=other)
-    ppo = PPO("MlpPolicy", vector, n_steps=256, gamma=0.9, seed=other, device="cpu")
+    ppo = PPO("MlpPolicy", vector, 1e-3, n_steps=128, gamma=0.9, seed=other, device="cpu")
     ppo.learn(decisions)
     vector.close()
     names, about = env.features.names, env.scenario

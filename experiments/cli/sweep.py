@@ -18,6 +18,7 @@ from experiments.cli.options import (
 )
 from experiments.cli.plain import finite
 from experiments.cli.simulate import AtMost, Until, target_of
+from experiments.sequential import Target
 from experiments.sweeps.engine import Engine
 from sim.errors import ScenarioError
 
@@ -80,7 +81,7 @@ def sweep(  # noqa: PLR0913, PLR0917 - an option each
     if as_json:
         print(json.dumps(finite(rows.to_dict("records")), indent=1))
     else:
-        _tell(rows, out)
+        _tell(rows, out, target)
     if (rows["error"] != "").all():
         raise typer.Exit(_NONE_DONE)
 
@@ -94,16 +95,28 @@ def check_out(out: Path | None, *, resume: bool) -> None:
         raise ScenarioError(f"--out {out}: holds results already; add --resume to go on with them")
 
 
-def _tell(rows: "pd.DataFrame", out: Path | None) -> None:
+def _tell(rows: "pd.DataFrame", out: Path | None, target: Target | None) -> None:
     failed = rows[rows["error"] != ""]
     done = len(rows) - len(failed)
     axes = list(rows.columns[1 : list(rows.columns).index("error")])
     if len(rows) <= _MOST_ROWS and done:
         show(cells_table(rows[rows["error"] == ""], axes))
     print(f"{done} of {len(rows)} cells simulated" + (f", in {out}" if out else ""))
+    if target is not None and done:
+        print(_reached(rows[rows["error"] == ""], target))
     for _, row in failed.head(_MOST_ROWS).iterrows():
         where = ", ".join(f"{name}={row[name]}" for name in axes if row[name])
         print(f"failed: {where}: {row['error']}")
+
+
+def _reached(rows: "pd.DataFrame", target: Target) -> str:
+    """Say whether all intervals are as narrow as was asked for, and what that took."""
+    wanted, runs = f"{target.metric} within ± {target.fraction * 100:g} %", rows["replications"]
+    wide = len(rows) - int(rows["narrow"].sum())
+    if not wide:
+        return f"{wanted} in all cells, after {runs.min()} to {runs.max()} replications"
+    bound = f"{target.most} replications, the bound"
+    return f"{wanted} not reached in {wide} of {len(rows)} cells by {bound}; raise --at-most"
 
 
 def cells_table(rows: "pd.DataFrame", axes: list[str]) -> Table:

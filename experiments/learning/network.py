@@ -80,7 +80,7 @@ class Network:
     def read(cls, path: Path) -> Self:
         """Return what `save` wrote; `PolicyError` where that is not what is there."""
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                 lesson = _LESSONS.validate_json(str(file[_LESSON]))
                 places = range(len(file.files) // 2)
                 layers = [Layer(file[f"weights-{each}"], file[f"biases-{each}"]) for each in places]

@@ -73,7 +73,7 @@ class Search:
         """Return what it is known by: a folder of results is one search's, however long."""
         target = self.orders.target
         document = read_scenario(self.orders.path, self.orders.settings)
-        with needs("search"):
+        with needs("search", "optuna"):
             optuna = version("optuna")  # another one may propose other cells
         return {
             "scenario": document.model_dump(mode="json"),
@@ -117,8 +117,10 @@ class Search:
 
     def ranked(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Return the rows that are allowed, the best first."""
-        ascending = not self.goal.greatest
         allowed = rows[rows["allowed"]]
+        if allowed.empty:  # perhaps none has even the figure
+            return allowed
+        ascending = not self.goal.greatest
         return allowed.sort_values(self.goal.figure, ascending=ascending, kind="stable")
 
     def unseen(self, best: "pd.Series[Any]", parts: Parts) -> "pd.Series[Any]":
