@@ -16,11 +16,11 @@ from workloads.stage import Request
 class Chooser:
     """In one run, has each request planned by one of ``arms``, the same until it has ended.
 
-    ``choose`` is asked once for each request that arrives, and names the arm by its number.
+    ``choose`` is given each request that arrives and its features, and names an arm by number.
     """
 
     def __init__(
-        self, arms: Sequence[Policy], features: Features, choose: Callable[[Vector], int]
+        self, arms: Sequence[Policy], features: Features, choose: Callable[[Request, Vector], int]
     ) -> None:
         self._arms = tuple(arms)
         self._features = features
@@ -33,5 +33,5 @@ class Chooser:
         if not progress.plans:
             since_s, self._last_s = request.arrival_s - self._last_s, request.arrival_s
             seen = self._features.of(request, view, since_s)
-            self._chosen[request.index] = self._choose(seen)
+            self._chosen[request.index] = self._choose(request, seen)
         return self._arms[self._chosen[request.index]].plan(request, progress, view)

@@ -8,6 +8,7 @@ Install it with ``pip install 'tessera[learning]'``. By name:
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from experiments.extras import needs
 from experiments.learning.episode import Episode
 from experiments.learning.features import Features, Vector
-from experiments.learning.rewards import REWARDS
+from experiments.learning.rewards import REWARDS, Earnings
 from experiments.scenarios.loader import load
 from sim.errors import ScenarioError
 from sim.policies.registry import policy_named
@@ -31,7 +32,7 @@ class TesseraEnv(gymnasium.Env[Vector, np.int64]):
     """A step is the decision on a request that has just arrived: which of ``arms`` plans it.
 
     *Observation*: see `experiments.learning.features`; ``features.names`` tells what each number
-    is. *Reward*: the sum, over requests that ended since the last decision, of one of
+    is. *Reward*: what requests have earned since the last decision, ``latency`` or ``in-time`` of
     `experiments.learning.rewards`. *Episode*: a replication of the scenario, its warm-up included.
     It is terminated when the last request has ended, for then there is nothing left to earn, and
     never truncated; what is observed then is all zeros.
@@ -64,6 +65,7 @@ class TesseraEnv(gymnasium.Env[Vector, np.int64]):
         self.action_space = gymnasium.spaces.Discrete(len(arms))
         self._policies = [policy_named(arm) for arm in arms]
         self._reward = REWARDS[reward]
+        self._earnings = Earnings(self._reward, self.scenario.deadline_s)
         self._replication = -1
         self._episode: Episode | None = None
 
@@ -77,9 +79,11 @@ class TesseraEnv(gymnasium.Env[Vector, np.int64]):
             self.scenario = replace(self.scenario, seed=int(seed))
         self._replication = 0 if seed is not None else self._replication + 1
         self._episode = Episode(self.scenario, self._replication, self._policies, self.features)
+        self._earnings = Earnings(self._reward, self.scenario.deadline_s)
         first = self._episode.begin()
         assert first is not None  # noqa: S101 - a workload has a request
-        return first, self._info(())
+        self._earnings.begin(first.request)
+        return first.features, self._info(())
 
     def step(self, action: np.int64) -> tuple[Vector, float, bool, bool, dict[str, Any]]:
         """Leave the request that waits to an arm.
@@ -88,12 +92,14 @@ class TesseraEnv(gymnasium.Env[Vector, np.int64]):
         """
         if self._episode is None or not self._episode.waits:
             raise ResetNeeded("no request waits for a decision; call reset() first")
-        seen = self._episode.decide(int(action))
+        waiting = self._episode.decide(int(action))
         ended = self._episode.ended()
-        reward = sum(self._reward(each, self.scenario.deadline_s) for each in ended)
-        over = seen is None
-        observed = np.zeros(len(self.features.names), np.float32) if seen is None else seen
-        return observed, float(reward), over, False, self._info(ended)
+        if waiting is None:
+            nothing = np.zeros(len(self.features.names), np.float32)
+            return nothing, self._earnings.pay(inf, ended), True, False, self._info(ended)
+        reward = self._earnings.pay(waiting.request.arrival_s, ended)
+        self._earnings.begin(waiting.request)
+        return waiting.features, reward, False, False, self._info(ended)
 
     def close(self) -> None:
         """Leave the run where it is; may be called again."""

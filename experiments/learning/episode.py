@@ -8,6 +8,7 @@ decision. Nothing of the simulator is written twice, and a run costs no thread.
 import gc
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from experiments.extras import needs
 from experiments.learning.chooser import Chooser
@@ -16,9 +17,17 @@ from sim.engine.simulator import Simulator
 from sim.policy import Policy
 from sim.runner import Scenario
 from sim.trace import Outcome, Sink, Trace
+from workloads.stage import Request
 
 with needs("learning"):
     from greenlet import getcurrent, greenlet
+
+
+class Waiting(NamedTuple):
+    """A request that has just arrived, and what its agent gets to see."""
+
+    request: Request
+    features: Vector
 
 
 class Episode:
@@ -40,12 +49,12 @@ class Episode:
         """Whether a request waits for a decision."""
         return bool(self._run)
 
-    def begin(self) -> Vector | None:
-        """Run to the first request; return its features."""
+    def begin(self) -> Waiting | None:
+        """Run to the first request."""
         return self._switch()
 
-    def decide(self, arm: int) -> Vector | None:
-        """Give the request that waits to ``arm`` and run to the next one; return its features.
+    def decide(self, arm: int) -> Waiting | None:
+        """Give the request that waits to ``arm``, and run to the next one.
 
         Returns None once all requests have ended. Raises what the simulator raises where the arm
         cannot plan for such a scenario.
@@ -63,17 +72,17 @@ class Episode:
         if not self._run.dead:
             self._run.throw()
 
-    def _switch(self, *arm: int) -> Vector | None:
+    def _switch(self, *arm: int) -> Waiting | None:
         paces = gc.get_threshold()  # the simulator has its own, which is none of the agent's
         self._run.parent = getcurrent()
         try:
-            found: Vector | None = self._run.switch(*arm)
+            found: Waiting | None = self._run.switch(*arm)
         finally:
             gc.set_threshold(*paces)
         return found
 
-    def _choose(self, features: Vector) -> int:
-        arm: int = self._run.parent.switch(features)
+    def _choose(self, request: Request, features: Vector) -> int:
+        arm: int = self._run.parent.switch(Waiting(request, features))
         return arm
 
     def _simulate(self) -> None:

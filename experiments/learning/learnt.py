@@ -57,4 +57,4 @@ class Learnt:
                 f"network: {str(self.network)!r} was learnt on another topology than "
                 f"{view.topology.name!r}; learn it on this one"
             )
-        return Chooser(self._arms, features, self._learnt.choose)
+        return Chooser(self._arms, features, lambda _, seen: self._learnt.choose(seen))
