@@ -28,7 +28,7 @@ BUSY = ("workload.arrivals={kind: poisson, rate_per_s: 16.0}", "workload.request
 
 
 def main(
-    scenario: str = "orin-nano-4-clouds", network: str = "learnt.npz", decisions: str = "12000"
+    scenario: str = "orin-nano-4-clouds", network: str = "learnt.npz", decisions: str = "80000"
 ) -> None:
     """Learn, keep the network, and put it beside each arm on the scenario's own arrivals."""
     learn(scenario, int(decisions)).save(Path(network))
