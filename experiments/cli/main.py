@@ -15,6 +15,7 @@ from experiments.cli.ending import end_with, program_of
 from experiments.cli.listing import listing
 from experiments.cli.privacy import privacy
 from experiments.cli.run import run
+from experiments.cli.search import search
 from experiments.cli.simulate import simulate
 from experiments.cli.sweep import sweep
 from experiments.cli.tradeoff import tradeoff
@@ -32,6 +33,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "run": run,
     "budget": budget,
     "sweep": sweep,
+    "search": search,
     "calibrate": calibrate,
     "compare": compare,
     "train": train,
@@ -52,6 +54,7 @@ _INTERRUPTED = {
     "train": "interrupted; the same command goes on from the last examination that it told of",
     "accuracy": "interrupted; with --out the same command goes on after the splits that are done",
     "sweep": "interrupted; with --out the same command and --resume goes on after what is done",
+    "search": "interrupted; with --out the same command and --resume goes on after what is done",
     "privacy": "interrupted; with --out the same command goes on after the tables that are done",
     "tradeoff": "interrupted; with --out the same command goes on after the tables that are done",
 }

@@ -18,6 +18,7 @@ from experiments.cli.options import (
 )
 from experiments.cli.plain import finite
 from experiments.cli.simulate import AtMost, Until, target_of
+from experiments.sequential import Target
 from experiments.sweeps.engine import Engine
 from sim.errors import ScenarioError
 
@@ -74,18 +75,18 @@ def sweep(  # noqa: PLR0913, PLR0917 - an option each
         raise ScenarioError(f"--address {address}: is of a Ray cluster; give --engine ray, too")
     target = target_of(until, at_most, 1)
     asked = Sweep.of(scenario, policy or (), axis or (), settings or (), target)
-    _check(out, resume=resume)
+    check_out(out, resume=resume)
     with Parts(out, asked.about()) as parts, progress_bar("sweeping", len(asked.cells)) as told:
         rows = asked.run(parts, engine, workers, address, told)
     if as_json:
         print(json.dumps(finite(rows.to_dict("records")), indent=1))
     else:
-        _tell(rows, out)
+        _tell(rows, out, target)
     if (rows["error"] != "").all():
         raise typer.Exit(_NONE_DONE)
 
 
-def _check(out: Path | None, *, resume: bool) -> None:
+def check_out(out: Path | None, *, resume: bool) -> None:
     """Refuse to write over results, or to go on with what is not there."""
     there = out is not None and out.is_dir() and any(out.iterdir())
     if resume and not there:
@@ -94,25 +95,38 @@ def _check(out: Path | None, *, resume: bool) -> None:
         raise ScenarioError(f"--out {out}: holds results already; add --resume to go on with them")
 
 
-def _tell(rows: "pd.DataFrame", out: Path | None) -> None:
+def _tell(rows: "pd.DataFrame", out: Path | None, target: Target | None) -> None:
     failed = rows[rows["error"] != ""]
     done = len(rows) - len(failed)
     axes = list(rows.columns[1 : list(rows.columns).index("error")])
     if len(rows) <= _MOST_ROWS and done:
-        show(_table(rows, axes))
+        show(cells_table(rows[rows["error"] == ""], axes))
     print(f"{done} of {len(rows)} cells simulated" + (f", in {out}" if out else ""))
+    if target is not None and done:
+        print(_reached(rows[rows["error"] == ""], target))
     for _, row in failed.head(_MOST_ROWS).iterrows():
         where = ", ".join(f"{name}={row[name]}" for name in axes if row[name])
         print(f"failed: {where}: {row['error']}")
 
 
-def _table(rows: "pd.DataFrame", axes: list[str]) -> Table:
+def _reached(rows: "pd.DataFrame", target: Target) -> str:
+    """Say whether all intervals are as narrow as was asked for, and what that took."""
+    wanted, runs = f"{target.metric} within ± {target.fraction * 100:g} %", rows["replications"]
+    wide = len(rows) - int(rows["narrow"].sum())
+    if not wide:
+        return f"{wanted} in all cells, after {runs.min()} to {runs.max()} replications"
+    bound = f"{target.most} replications, the bound"
+    return f"{wanted} not reached in {wide} of {len(rows)} cells by {bound}; raise --at-most"
+
+
+def cells_table(rows: "pd.DataFrame", axes: list[str]) -> Table:
+    """Tabulate the figures of cells that were simulated, and where they lie."""
     table = Table(caption="Means over replications, ± half a 95 % interval.")
     for name in axes:
         table.add_column(name)
     for name in ("p50 ms", "p99 ms", "deadline met", "pixels", "mUSD"):
         table.add_column(name, justify="right")
-    for _, row in rows[rows["error"] == ""].iterrows():
+    for _, row in rows.iterrows():
         others = f"{row['pixels']:.1%}", f"{row['cost_usd'] * 1e3:.2f}"
         table.add_row(*(str(row[name]) for name in axes), *_latencies(row), *others)
     return table

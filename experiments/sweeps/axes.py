@@ -34,8 +34,10 @@ class Cell:
     at: At
 
 
-def parse_axis(text: str) -> Axis:
+def parse_axis(text: str, option: str = "--axis") -> Axis:
     """Return the axis that ``key=value,value`` describes; `ScenarioError` where it is none.
+
+    The error names the ``option`` that the text was given with.
 
     >>> parse_axis("view_age=0ms,50ms").values
     ('0ms', '50ms')
@@ -43,9 +45,11 @@ def parse_axis(text: str) -> Axis:
     key, equals, values = text.partition("=")
     found = tuple(value.strip() for value in values.split(","))
     if not equals or not key.strip() or not all(found):
-        raise ScenarioError(f"--axis {text!r}: write it as key=value,value, e.g. view_age=0s,50ms")
+        raise ScenarioError(
+            f"{option} {text!r}: write it as key=value,value, e.g. view_age=0s,50ms"
+        )
     if len(set(found)) < len(found):
-        raise ScenarioError(f"--axis {text!r}: has a value twice; give each once")
+        raise ScenarioError(f"{option} {text!r}: has a value twice; give each once")
     return Axis(key.strip(), found)
 
 

@@ -20,7 +20,8 @@ Row = Mapping[str, Any]
 class Orders:
     """What all cells have in common: the scenario's file, what is set in it, and all policies.
 
-    With a ``target`` a cell gets as many replications as its interval needs.
+    With a ``target`` a cell gets as many replications as its interval needs, and ``narrow`` says in
+    its row whether those allowed were enough.
     """
 
     path: Path
@@ -36,7 +37,7 @@ def simulated(orders: Orders, cell: Cell) -> pd.DataFrame:
     """
     at = {"cell": cell.number, "policy": cell.policy, **dict(cell.at)}
     try:
-        found = _figures(_campaign(orders, cell))
+        found = _figures(_campaign(orders, cell), orders.target)
     except Exception as error:  # noqa: BLE001 - the other cells go on
         found = {"error": f"{type(error).__name__}: {error}"}
     return pd.DataFrame([{**at, "error": "", **found}])
@@ -53,9 +54,10 @@ def _campaign(orders: Orders, cell: Cell) -> Campaign:
     return replications.campaign()
 
 
-def _figures(campaign: Campaign) -> dict[str, object]:
+def _figures(campaign: Campaign, target: Target | None) -> dict[str, object]:
     row: dict[str, object] = {
         "replications": len(campaign.replications),
+        **({} if target is None else {"narrow": target.met_by(campaign)}),
         "saturated": bool(campaign.saturation),
         "deadline_s": campaign.scenario.deadline_s,
         "pixels": float(campaign.seen["pixels"].max()) if len(campaign.seen) else 0.0,

@@ -60,6 +60,13 @@ def test_what_needs_the_real_runner_names_the_package_and_the_extra(tmp_path: Pa
     assert list(tmp_path.iterdir()) == []
 
 
+def test_searching_without_optuna_says_what_to_install(tmp_path: Path) -> None:
+    asked = ["search", "small-sam", "--over", "view_age=0ms..9ms", "--out", "mine"]
+    (ran,) = without(("optuna",), tmp_path, asked)
+    refused(ran, "package 'optuna' is not installed; pip install 'tessera[search]'")
+    assert list(tmp_path.iterdir()) == []
+
+
 def brought_by_real() -> set[str]:
     """Return the names of the packages that installing the extra brings."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]

@@ -18,6 +18,7 @@ import pytest
 
 from experiments.cli.main import status_of
 from experiments.parts import Parts
+from experiments.sequential import LEAST
 from experiments.sweeps.sweeping import Sweep
 from real_runner.fleet.folder import root as folders
 from tests.limits import no_file_above
@@ -112,6 +113,24 @@ def test_results_are_kept_and_gone_on_with(
     other = [*ASKED, "--axis", "seed=1", "--out", str(out), "--resume"]
     assert status_of(other) == 2
     assert "with another cells" in capsys.readouterr().err
+
+
+def test_each_cell_gets_the_replications_that_its_interval_needs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    loads = "workload.arrivals.rate_per_s=0.2,1.6"
+    few = ["--policy", "local", "--set", "workload.requests=60", "--set", "replications=2"]
+    asked = ["sweep", "jetson-16-clouds", *few, "--axis", loads, "--workers", "1"]
+    until = ["--until", "mean=10%", "--at-most", "40"]
+    assert status_of([*asked, *until, "--json"]) == 0
+    calm, busy = json.loads(capsys.readouterr().out)
+    assert LEAST <= calm["replications"] < busy["replications"] < 40
+    for row in (calm, busy):
+        assert row["narrow"]
+        assert row["mean_s_high"] - row["mean_s_low"] <= 2 * 0.1 * row["mean_s"]
+    few_more = [*asked, "--until", "mean=10%", "--at-most", str(busy["replications"] - 1)]
+    assert status_of(few_more) == 0
+    assert "mean within ± 10 % not reached in 1 of 2 cells by" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Looking for a policy's best parameters, with fewer cells than a sweep of all of them."""
