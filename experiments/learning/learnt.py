@@ -1,6 +1,6 @@
 """What was learnt in the environment, as a policy: ``--policy …/learnt.py:Learnt:network=FILE``.
 
-It needs no torch. Files come from ``python -m experiments.learn_a_policy``, or from
+It needs no torch. Files come from ``python -m experiments.questions.learn_a_policy``, or from
 `experiments.learning.network.Network.save`.
 """
 

@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("stable_baselines3", reason="pip install 'tessera[learning]'")
 
-from experiments import learn_a_policy
+from experiments.questions import learn_a_policy
 from tests.experiments.conftest import Program
 
 SMALL = ("workload.arrivals={kind: poisson, rate_per_s: 16.0}", "workload.requests=40",
@@ -19,7 +19,7 @@ def test_what_it_says_is_what_simulate_finds_with_the_policy_it_names(
 ) -> None:  # fmt: skip
     monkeypatch.setattr(learn_a_policy, "BUSY", SMALL)
     network = tmp_path / "mine.npz"
-    learn_a_policy.main("orin-nano-4-clouds", str(network), "512")
+    learn_a_policy.main("orin-nano-4-clouds", network, 512)
     said = capsys.readouterr().out
     assert "Difference from learnt, on the same requests" in said
     policy = said.strip().splitlines()[-1].partition("--policy ")[2]

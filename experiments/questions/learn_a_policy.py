@@ -1,22 +1,27 @@
 """Whether a network learns when to keep a photo and when to send it, better than always one.
 
-Run it as ``python -m experiments.learn_a_policy [SCENARIO] [NETWORK.npz] [DECISIONS]``. PPO of
-stable-baselines3 learns on arrivals of other seeds than those it is judged on.
+Run it as ``python -m experiments.questions.learn_a_policy [SCENARIO] [NETWORK.npz] [DECISIONS]``.
+PPO of stable-baselines3 learns on arrivals of other seeds than those it is judged on.
 """
 
-import sys
 from dataclasses import replace
 from os.path import relpath
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from experiments.campaign import run_campaign
+from experiments.cli.options import ScenarioName
 from experiments.cli.summary import print_campaigns
 from experiments.extras import needs
 from experiments.learning import learnt
 from experiments.learning.environment import TesseraEnv
 from experiments.learning.network import Lesson, Network, layers_of
+from experiments.questions.script import ask
 from experiments.scenarios.loader import load
 from sim.engine.simulator import Simulator
+from sim.errors import ScenarioError
 
 with needs("learning"):
     from stable_baselines3 import PPO
@@ -27,11 +32,23 @@ BUSY = ("workload.arrivals={kind: poisson, rate_per_s: 16.0}", "workload.request
         "replications=10")  # fmt: skip
 
 
+NetworkFile = Annotated[
+    Path, typer.Argument(metavar="NETWORK", help="Where what was learnt goes, an .npz file.")
+]
+Decisions = Annotated[
+    int, typer.Argument(metavar="DECISIONS", min=1, help="How many the network learns from.")
+]
+
+
 def main(
-    scenario: str = "orin-nano-4-clouds", network: str = "learnt.npz", decisions: str = "80000"
+    scenario: ScenarioName = "orin-nano-4-clouds",
+    network: NetworkFile = Path("learnt.npz"),
+    decisions: Decisions = 80_000,
 ) -> None:
     """Learn, keep the network, and put it beside each arm on the scenario's own arrivals."""
-    learn(scenario, int(decisions)).save(Path(network))
+    if not network.parent.is_dir():
+        raise ScenarioError(f"NETWORK {network}: name a file in a folder that is there")
+    learn(scenario, decisions).save(network)
     policy = f"{relpath(learnt.__file__)}:Learnt:network={network}"
     asked = [replace(load(scenario, BUSY, policy), policy_name="learnt")]
     asked += [load(scenario, BUSY, arm) for arm in ARMS]
@@ -54,4 +71,4 @@ def learn(scenario: str, decisions: int) -> Network:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    ask(main)
