@@ -1,0 +1,80 @@
+"""How charts look: nothing but data and hairlines, in colours that the page's style sheet names.
+
+A colour is a CSS variable here, such as ``var(--series-1)``; the page puts in what it stands for,
+in light and in dark mode alike.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import plotly.graph_objects as go
+
+SERIES: Final = 8
+DASHES: Final = ("solid", "dash", "dot", "dashdot")
+SYMBOLS: Final = ("circle", "diamond", "square", "triangle-up", "cross", "x")
+INK, SOFT, RULE = "var(--ink)", "var(--soft)", "var(--rule)"
+GOOD, BAD, UNSURE = "var(--good)", "var(--bad)", "var(--unsure)"
+LOW, MIDDLE, HIGH = "var(--low)", "var(--middle)", "var(--high)"
+SCALE: Final = ((0.0, LOW), (0.5, MIDDLE), (1.0, HIGH))
+
+_AXIS: Final[Mapping[str, Any]] = {
+    "gridcolor": RULE, "linecolor": RULE, "zerolinecolor": RULE, "automargin": True,
+    "title": {"standoff": 8}, "ticks": "",
+}  # fmt: skip
+
+
+def colour(number: int) -> str:
+    """Return the colour of the run of this number; there are `SERIES`, then they come again."""
+    return f"var(--series-{number % SERIES + 1})"
+
+
+def dash(number: int) -> str:
+    """Return a line's dashes, which tell apart runs of one colour."""
+    return DASHES[number // SERIES % len(DASHES)]
+
+
+def symbol(number: int) -> str:
+    """Return a marker's symbol, which tells apart runs of one colour."""
+    return SYMBOLS[number // SERIES % len(SYMBOLS)]
+
+
+def chart(
+    traces: Iterable[Any],
+    x: Mapping[str, Any],
+    y: Mapping[str, Any],
+    **layout: Any,
+) -> go.Figure:
+    """Return a chart of ``traces``; ``x`` and ``y`` say what is special about its axes."""
+    figure = go.Figure(list(traces))
+    figure.update_layout(
+        xaxis=_axis(x),
+        yaxis=_axis(y),
+        font={"family": "system-ui, sans-serif", "size": 13, "color": INK},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        margin={"l": 8, "r": 12, "t": 12, "b": 8},
+        showlegend=False,
+        hoverlabel={"bgcolor": "var(--paper)", "bordercolor": RULE, "font": {"color": INK}},
+    )
+    figure.update_layout(**layout)
+    figure.layout.template = None
+    return figure
+
+
+def _axis(special: Mapping[str, Any]) -> dict[str, Any]:
+    title = special.get("title", "")
+    return {**_AXIS, **special, "title": {"text": title, "standoff": 8}}
+
+
+def line_at(value: float, text: str, *, vertical: bool) -> dict[str, Any]:
+    """Return what a layout needs to show a limit: a thin line across the chart, and its name.
+
+    ``value`` is in the axis's coordinates; of a logarithmic one that is a logarithm for the name.
+    """
+    along, across = ("x", "y") if vertical else ("y", "x")
+    return {
+        "type": "line", f"{along}0": value, f"{along}1": value, f"{across}0": 0, f"{across}1": 1,
+        f"{across}ref": "paper", "line": {"color": SOFT, "width": 1, "dash": "dot"},
+        "label": {"text": text, "font": {"color": SOFT, "size": 12}, "textposition": "end",
+                  "textangle": 0, "xanchor": "left" if vertical else "right"},
+    }  # fmt: skip
