@@ -41,6 +41,7 @@ _INTEGERS = {"request", "replication", "attempt", "step", "slots", "tokens", "de
 _FLAGS = {"critical", "mixes"}
 
 
+TIMELINE: Final = "timeline.json"
 TOPOLOGY: Final = "topology.yaml"
 """The world that a run had: what its scenario names may have changed since, or be elsewhere."""
 
@@ -131,7 +132,7 @@ class ResultFolder:
             if kind is None and self._manifest is not None:
                 manifest = {**self._manifest, "totals": self._summed()}
                 _write_json(self._draft / "manifest.json", manifest)
-                _write_json(self._draft / "timeline.json", {"traceEvents": self._events()})
+                _write_json(self._draft / TIMELINE, {"traceEvents": self._events()})
                 if self._topology is not None:
                     write_topology(self._topology, self._draft / TOPOLOGY)
                 self._draft.rename(self.path)

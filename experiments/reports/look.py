@@ -5,6 +5,7 @@ in light and in dark mode alike.
 """
 
 from collections.abc import Iterable, Mapping
+from math import ceil, floor, log10
 from typing import Any, Final
 
 import plotly.graph_objects as go
@@ -12,7 +13,7 @@ import plotly.graph_objects as go
 SERIES: Final = 8
 DASHES: Final = ("solid", "dash", "dot", "dashdot")
 SYMBOLS: Final = ("circle", "diamond", "square", "triangle-up", "cross", "x")
-INK, SOFT, RULE = "var(--ink)", "var(--soft)", "var(--rule)"
+INK, SOFT, RULE, PAPER = "var(--ink)", "var(--soft)", "var(--rule)", "var(--paper)"
 GOOD, BAD, UNSURE = "var(--good)", "var(--bad)", "var(--unsure)"
 LOW, MIDDLE, HIGH = "var(--low)", "var(--middle)", "var(--high)"
 SCALE: Final = ((0.0, LOW), (0.5, MIDDLE), (1.0, HIGH))
@@ -52,9 +53,9 @@ def chart(
         font={"family": "system-ui, sans-serif", "size": 13, "color": INK},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
-        margin={"l": 8, "r": 12, "t": 12, "b": 8},
+        margin={"l": 8, "r": 12, "t": 24, "b": 8},
         showlegend=False,
-        hoverlabel={"bgcolor": "var(--paper)", "bordercolor": RULE, "font": {"color": INK}},
+        hoverlabel={"bgcolor": PAPER, "bordercolor": RULE, "font": {"color": INK}},
     )
     figure.update_layout(**layout)
     figure.layout.template = None
@@ -66,10 +67,26 @@ def _axis(special: Mapping[str, Any]) -> dict[str, Any]:
     return {**_AXIS, **special, "title": {"text": title, "standoff": 8}}
 
 
+def place_colour(number: int) -> str:
+    """Return the colour of a place or of what is done there: others than those of runs."""
+    return f"var(--place-{number % 6 + 1})"
+
+
+def log_axis(low: float, high: float, title: str) -> dict[str, Any]:
+    """Return a logarithmic axis that reaches from ``low`` to ``high``, ticks at 1, 2 and 5."""
+    first, last = floor(log10(low)), ceil(log10(high))
+    ticks = [digit * 10.0**power for power in range(first, last + 1) for digit in (1, 2, 5)]
+    return {
+        "title": title, "type": "log", "tickmode": "array", "tickvals": ticks,
+        "ticktext": [f"{tick:g}" for tick in ticks],
+        "range": (log10(low) - 0.05, log10(high) + 0.05),
+    }  # fmt: skip
+
+
 def line_at(value: float, text: str, *, vertical: bool) -> dict[str, Any]:
     """Return what a layout needs to show a limit: a thin line across the chart, and its name.
 
-    ``value`` is in the axis's coordinates; of a logarithmic one that is a logarithm for the name.
+    ``value`` is in the unit of its axis.
     """
     along, across = ("x", "y") if vertical else ("y", "x")
     return {

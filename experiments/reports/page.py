@@ -11,12 +11,11 @@ from typing import Any, Final
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from plotly.offline import get_plotlyjs
 
 from experiments.keeping import whole
-from experiments.reports.look import colour
-from experiments.reports.values import CellMap, Figure, Mark, Part, Picture, Report, Table
+from experiments.reports.values import CellMap, Facts, Figure, Mark, Part, Report, Table
 from experiments.reports.wording import rounded
 
 MOST_ROWS: Final = 60
@@ -42,7 +41,6 @@ def render(report: Report) -> str:
         undefined=StrictUndefined,
     )
     environment.globals |= {
-        "colours": {run: colour(number) for number, run in enumerate(report.runs)},
         "kind": _kind,
         "is_mark": lambda cell: isinstance(cell, Mark),
         "content": _content,
@@ -51,13 +49,13 @@ def render(report: Report) -> str:
         "asset": _asset,
         "plotly": partial(Markup, get_plotlyjs()),
         "most_rows": MOST_ROWS,
-        "png": lambda picture: b64encode(picture.png).decode(),
+        "breakable": _breakable,
     }
     return environment.get_template("page.html").render(report=report)
 
 
 def _kind(part: Part) -> str:
-    kinds = {Figure: "figure", CellMap: "cells", Table: "table", Picture: "picture"}
+    kinds = {Figure: "figure", CellMap: "cells", Table: "table", Facts: "facts"}
     return kinds[type(part)]
 
 
@@ -76,6 +74,14 @@ def _content(part: Figure | CellMap) -> Markup:
         for view in part.views
     ]
     return _embedded(f"[{','.join(views)}]")
+
+
+def _breakable(text: str) -> Markup:
+    """Return text that may go on in the next line where a policy's parts meet."""
+    safe = str(escape(text))
+    for sign in "/:,":
+        safe = safe.replace(sign, f"{sign}<wbr>")
+    return Markup(safe)  # noqa: S704 - escaped above
 
 
 def _embedded(text: str) -> Markup:

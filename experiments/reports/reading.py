@@ -6,6 +6,7 @@ from pathlib import Path
 from experiments.parts import ORDERS
 from experiments.reports.fidelity import FidelityKept
 from experiments.reports.kept import MANIFEST, Kept, Run, read_json
+from experiments.reports.look import colour
 from experiments.reports.sections import (
     asked,
     cells,
@@ -23,7 +24,7 @@ from experiments.reports.sections import (
     verdicts,
 )
 from experiments.reports.swept import Swept
-from experiments.reports.values import Report, Section
+from experiments.reports.values import Key, Report, Section
 from sim.errors import ScenarioError
 
 ERRORS = "errors.json"
@@ -66,7 +67,7 @@ def _of_results(kept: Kept) -> Report:
                 incidents.section(runs),
             ]
         ),
-        runs=tuple(run.label for run in runs),
+        keys=_keys(runs),
     )
 
 
@@ -78,6 +79,10 @@ def _looked_at(runs: Sequence[Run]) -> list[Section | None]:
         single_requests.section(runs),
         network.section(runs),
     ]
+
+
+def _keys(runs: Sequence[Run]) -> tuple[Key, ...]:
+    return tuple(Key(run.label, colour(run.number)) for run in runs)
 
 
 def _of_comparison(compared: FidelityKept) -> Report:
@@ -98,7 +103,7 @@ def _of_comparison(compared: FidelityKept) -> Report:
                 incidents.section(runs),
             ]
         ),
-        runs=tuple(run.label for run in runs),
+        keys=_keys(runs),
     )
 
 

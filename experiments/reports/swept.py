@@ -20,6 +20,9 @@ ANY: Final = ""
 """What an axis is set to in the cells of a policy to which it means nothing."""
 
 
+_ALL: Final = "select * from read_parquet(?, union_by_name = true) order by cell"
+
+
 @dataclass(frozen=True)
 class Swept:
     """A folder that ``tessera sweep --out`` wrote, complete or not.
@@ -50,9 +53,9 @@ class Swept:
         """The cells that are done, in order; ``policy`` names its parameters that are axes."""
         files = str(self.folder / "cell-*.parquet")
         try:
-            found = duckdb.sql(
-                "select * from read_parquet(?, union_by_name = true) order by cell", params=[files]
-            ).df()
+            with duckdb.connect() as database:
+                database.execute("set enable_progress_bar = false")
+                found = database.execute(_ALL, [files]).df()
         except duckdb.Error as error:
             first = str(error).partition("\n")[0]
             raise ScenarioError(

@@ -31,9 +31,19 @@ class Table:
     words: tuple[str, ...] = ("policy",)
 
 
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is what, in pairs."""
+
+    pairs: tuple[tuple[str, str], ...]
+
+
 @dataclass(frozen=True)
 class View:
-    """What a figure shows when its choices are set to ``at``, pairs of a choice and its value."""
+    """What a figure shows when its choices are set to ``at``, pairs of a choice and its value.
+
+    A chart that says how high it is to be is that high, whatever the figure's own height.
+    """
 
     chart: go.Figure
     at: tuple[tuple[str, str], ...] = ()
@@ -78,16 +88,7 @@ class CellMap:
     height_px: int = 460
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A picture that lay in the folder, as PNG; ``text`` says what is on it."""
-
-    title: str
-    text: str
-    png: bytes
-
-
-Part = Figure | CellMap | Table | Picture
+Part = Figure | CellMap | Table | Facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +111,20 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Key:
+    """What is drawn in a ``colour``, all over a page, and can be hidden."""
+
+    label: str
+    colour: str
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
-    """A page; ``question`` is what the ``answers`` answer, ``runs`` are those one can hide."""
+    """A page; ``question`` is what the ``answers`` answer."""
 
     title: str
     subtitle: str
     question: str
     answers: tuple[Answer, ...]
     sections: tuple[Section, ...]
-    runs: tuple[str, ...] = ()
+    keys: tuple[Key, ...] = ()

@@ -3,6 +3,7 @@
 from math import isfinite, isinf, isnan
 
 from experiments.statistics.estimates import BATCH_MEANS, Estimate
+from experiments.statistics.paired import ROUNDING
 from sim.runner import AUTO, WarmUp
 
 NONE = "–"
@@ -47,6 +48,8 @@ def with_interval(value: Estimate, scale: float = 1.0) -> str:
         return rounded(mean)
     if not isfinite(high):
         return f"{rounded(mean)} ({rounded(low)} or more)"
+    if high - low <= ROUNDING * abs(mean):
+        return f"{rounded(mean)} ± 0"
     if value.method == BATCH_MEANS:
         return f"{rounded(mean)} ({rounded(low)} to {rounded(high)})"
     return f"{rounded(mean)} ± {rounded(value.half_width * scale, 2)}"

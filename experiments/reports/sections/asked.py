@@ -6,15 +6,14 @@ from typing import Any
 import pandas as pd
 
 from experiments.reports.kept import Kept
-from experiments.reports.values import Section, Table
+from experiments.reports.values import Facts, Section
 from experiments.reports.wording import rounded, warmed_up
 
 
 def section(kept: Kept, *, command: str = "") -> Section:
     """Return what a result folder's manifest says; ``command`` where it is not the manifest's."""
-    rows = [*_scenario(kept), *_program(kept.manifest, command)]
-    words = ("what", "as it was run")
-    return Section("asked", "What was asked", (), (Table("", words, tuple(rows), words=words),))
+    pairs = (*_scenario(kept), *_program(kept.manifest, command))
+    return Section("asked", "What was asked", (), (Facts(pairs),))
 
 
 def _scenario(kept: Kept) -> Iterator[tuple[str, str]]:

@@ -8,11 +8,21 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from experiments.reports.look import INK, RULE, chart, colour, line_at
+from experiments.reports.look import INK, RULE, chart, colour, line_at, log_axis
 from experiments.reports.sections.pareto import front
 from experiments.reports.sections.verdicts import WORDS
 from experiments.reports.swept import ANY, Swept
-from experiments.reports.values import Answer, Cell, CellMap, Figure, Mark, Section, Table, View
+from experiments.reports.values import (
+    Answer,
+    Cell,
+    CellMap,
+    Facts,
+    Figure,
+    Mark,
+    Section,
+    Table,
+    View,
+)
 from experiments.reports.wording import NONE, percent, rounded
 from experiments.sweeps.axes import POLICY
 from experiments.verdict import CONFIDENCE, QUANTILE
@@ -245,10 +255,12 @@ def _front_chart(chosen: pd.DataFrame, axes: Sequence[str]) -> go.Figure:
         },
         text=told,
         hovertemplate="%{text}<extra></extra>",
+        cliponaxis=False,
     )  # fmt: skip
     return chart(
         [points],
-        {"title": "99th percentile of latency, ms", "type": "log", "dtick": "D2"},
+        log_axis(chosen["p99_s"].min() * 1e3, chosen["p99_s"].max() * 1e3,
+                 "99th percentile of latency, ms"),
         {"title": "part of one input that a cloud received", "tickformat": ".0%",
          "rangemode": "tozero"},
         hoverlabel={"bgcolor": "var(--paper)", "font": {"color": INK}},
@@ -259,7 +271,7 @@ def asked(swept: Swept) -> Section:
     """Return what was swept."""
     document = swept.document
     several = f"{len(swept.axes):,} axes"
-    rows: list[tuple[str, str]] = [
+    pairs = (
         ("model", document.workload.model),
         ("topology", document.topology),
         ("requests", f"{document.workload.requests:,} per replication and origin"),
@@ -267,6 +279,5 @@ def asked(swept: Swept) -> Section:
         ("seed", str(document.seed)),
         ("cells", f"{len(swept.cells):,} of {swept.wanted:,}, along {several}"),
         *((name, ", ".join(values)) for name, values in swept.axes.items()),
-    ]
-    words = ("what", "as it was swept")
-    return Section("asked", "What was asked", (), (Table("", words, tuple(rows), words=words),))
+    )
+    return Section("asked", "What was asked", (), (Facts(pairs),))

@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from experiments.reports.kept import Run, pooled_s
-from experiments.reports.look import chart, colour, dash, line_at
+from experiments.reports.look import chart, colour, dash, line_at, log_axis
 from experiments.reports.values import Figure, Section, View
 from experiments.reports.wording import rounded
 from experiments.statistics.estimates import FloatArray
@@ -85,11 +85,17 @@ def _chart(
     ]  # fmt: skip
     return chart(
         traces,
-        {"title": "latency, ms", "type": "log", "dtick": "D2", "minorloglabels": "none"},
+        log_axis(*_ends_ms(curves), "latency, ms"),
         {"title": "part of all requests", "tickformat": ".0%" if low_high[0] < 0.5 else ".1%",
          "range": low_high},
         shapes=[line_at(deadline_ms, "deadline", vertical=True)],
     )  # fmt: skip
+
+
+def _ends_ms(curves: Sequence[pd.DataFrame]) -> tuple[float, float]:
+    """Return the least and the greatest latency drawn."""
+    latency_ms = pd.concat([points["latency_ms"] for points in curves])
+    return max(latency_ms.min(), 1e-3), max(latency_ms.max(), 1e-3)
 
 
 def _worlds(runs: Sequence[Run]) -> dict[str, str]:

@@ -19,12 +19,9 @@ _CLASSES: Final = (0.01, 0.1, 0.3, 0.6, 1.0)
 _WIDTHS_PX: Final = (1.0, 2.0, 3.5, 5.5, 8.0)
 _SHADES: Final = (RULE, LOW, "var(--middle)", HIGH, HIGH)
 _MOST_NAMED: Final = 40
-_SYMBOLS: Final = {
-    "sensor": "diamond",
-    "edge": "square",
-    "router": "circle-open",
-    "cloud": "circle",
-}
+_SYMBOLS: Final = {"sensor": "diamond", "edge": "square", "router": "circle", "cloud": "circle"}
+_NAMES_PX: Final = 170
+"""Room for the names of the rightmost nodes."""
 
 
 def section(runs: Sequence[Run]) -> Section:
@@ -35,9 +32,9 @@ def section(runs: Sequence[Run]) -> Section:
     data = pd.concat([_used(run) for run in runs], ignore_index=True)
     caption = (
         "Nodes by hops from the first one, left to right; squares are edges, diamonds sensors, "
-        "rings routers, discs clouds. Colour: the part of the run for which a device was busy, or "
-        "a link's busier direction was used, in the mean over replications (above 60 % thickest). "
-        "Rates are those of an idle link."
+        "small dots routers, discs clouds. Colour: the part of the run for which a device was "
+        "busy, or a link's busier direction was used, in the mean over replications (above 60 % "
+        "thickest). Rates are those of an idle link."
     )
     height_px = min(900, max(320, 90 + 30 * _tallest(places)))
     figure = Figure("network", "Topology and utilisation", caption, views, data, height_px)
@@ -79,8 +76,9 @@ def _chart(run: Run, places: Mapping[str, Place]) -> go.Figure:
     return chart(
         [*_lines(topology, places, used), _middles(topology, places, used),
          _nodes(topology, places, used, named=names)],
-        {**hidden, "range": (-0.3, across + (0.9 if names else 0.3))},
+        {**hidden, "range": (-0.15 * across, 1.04 * across)},
         {**hidden, "range": (1.02, -0.02)},
+        margin={"l": 8, "r": _NAMES_PX if names else 12, "t": 12, "b": 8},
     )  # fmt: skip
 
 
@@ -151,15 +149,21 @@ def _nodes(
         y=[places[node.name][1] for node in nodes],
         mode="markers+text" if named else "markers",
         marker={
-            "size": 13 if named else 8,
+            "size": [7 if node.role == "router" else 13 if named else 8 for node in nodes],
             "symbol": [_SYMBOLS[node.role] for node in nodes],
             "color": [used.get(node.name, 0.0) for node in nodes],
             "cmin": 0, "cmax": 1, "colorscale": SCALE, "line": {"color": SOFT, "width": 1},
         },
         text=short,
-        textposition="middle right",
+        textposition=[_beside(places[node.name], places) for node in nodes],
         textfont={"size": 11},
         customdata=telling,
         hovertemplate="%{customdata}<extra></extra>",
         cliponaxis=False,
     )  # fmt: skip
+
+
+def _beside(place: Place, places: Mapping[str, Place]) -> str:
+    """Return where a node's name stands: where no line of its own runs through it."""
+    last = max(column for column, _ in places.values())
+    return "middle right" if place[0] == last else "top center"

@@ -59,7 +59,8 @@ def _told(difference: Difference, scale: float, digits: int) -> str:
     if isnan(value.mean):
         return NONE
     margin = f" ± {value.half_width * scale:.{digits}f}" if isfinite(value.half_width) else ""
-    return f"{value.mean * scale:+.{digits}f}{margin}{'*' if difference.shown else ''}"
+    mean = f"{value.mean * scale:+.{digits}f}".replace("-", "−")
+    return f"{mean}{margin}{'*' if difference.shown else ''}"
 
 
 def _figure(title: str, drawn: Sequence[tuple[Run, Comparison]]) -> Figure:

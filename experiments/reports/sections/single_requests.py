@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from experiments.reports.kept import Run
-from experiments.reports.look import INK, chart, colour
+from experiments.reports.look import INK, RULE, chart, place_colour
 from experiments.reports.values import Figure, Section, View
 from experiments.statistics.estimates import quantile_of
 from sim.trace import FINISHED
@@ -18,8 +18,8 @@ CHOSEN: Final = {"median": 0.5, "99th percentile": 0.99, "slowest": 1.0}
 MOST_STEPS: Final = 400
 """Steps that are drawn of one request; of more, those that took longest."""
 _SHADES: Final = {
-    "waiting": "var(--rule)", "sending up": colour(1), "computing": colour(0),
-    "sending down": colour(2), "sending among equals": colour(4),
+    "waiting": RULE, "sending up": place_colour(3), "computing": place_colour(0),
+    "sending down": place_colour(1), "sending among equals": place_colour(5),
 }  # fmt: skip
 
 
@@ -42,22 +42,20 @@ def section(runs: Sequence[Run]) -> Section | None:
     if not found:
         return None
     views = tuple(
-        View(_chart(steps, single, run), (("policy", run.label), ("request", name)))
+        View(_chart(steps, single), (("policy", run.label), ("request", name)))
         for run, name, single, steps in found
     )
     data = pd.concat(
         [steps.assign(policy=run.label, which=name) for run, name, _, steps in found],
         ignore_index=True,
     )[["policy", "which", *found[0][3].columns]]
-    rows = max(steps["row"].nunique() for *_, steps in found)
     caption = (
         "Each bar is a step, on the node that it ran on or that it went to or came from; time "
         "counts from the request's arrival. Pale: waiting for its turn. Outlined: the critical "
         "path, which the latency is made of. The median, the 99th percentile and the slowest are "
         "those of all requests that count."
     )
-    height_px = min(900, 120 + 30 * rows)
-    figure = Figure("requests", "Single requests", caption, views, data, height_px)
+    figure = Figure("requests", "Single requests", caption, views, data)
     prose = (
         "The first requests of each policy, all together, are in timeline.json, which "
         "ui.perfetto.dev opens."
@@ -117,7 +115,7 @@ def _placed(row: dict[object, object], topology: Topology) -> tuple[str, str]:
     return (target, "sending up") if trusts[0] else (source, "sending down")
 
 
-def _chart(steps: pd.DataFrame, single: Single, run: Run) -> go.Figure:
+def _chart(steps: pd.DataFrame, single: Single) -> go.Figure:
     rows = list(dict.fromkeys(steps["row"]))
     return chart(
         _bars(steps),
@@ -125,12 +123,12 @@ def _chart(steps: pd.DataFrame, single: Single, run: Run) -> go.Figure:
          "rangemode": "tozero"},
         {"categoryorder": "array", "categoryarray": rows, "autorange": "reversed",
          "tickfont": {"size": 11}},
+        height=min(900, 150 + 26 * len(rows)),
         barmode="overlay",
         bargap=0.25,
         showlegend=True,
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.01, "x": 0, "itemclick": False,
                 "itemdoubleclick": False},
-        meta={"policy": run.label},
     )  # fmt: skip
 
 

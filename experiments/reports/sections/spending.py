@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from experiments.breakdown import mean_and_tail
 from experiments.reports.kept import Run, pooled_s
-from experiments.reports.look import chart, colour
+from experiments.reports.look import PAPER, chart, place_colour
 from experiments.reports.values import Figure, Section, View
 from experiments.statistics.estimates import quantile_of
 from experiments.verdict import QUANTILE
@@ -105,10 +105,11 @@ def _fill(place: str, places: Sequence[str]) -> dict[str, object]:
     """Return a place's colour; what waits for a place has its colour, striped."""
     where = place.removeprefix("waiting for ")
     known = list(dict.fromkeys(each.removeprefix("waiting for ") for each in places))
-    shade = colour(known.index(where))
+    shade = place_colour(known.index(where))
     if where == place:
         return {"color": shade}
-    return {"color": shade, "pattern": {"shape": "/", "fgcolor": "var(--paper)", "size": 6}}
+    return {"color": shade, "pattern": {"shape": "/", "fillmode": "overlay", "fgcolor": PAPER,
+                                       "fgopacity": 0.75, "size": 6, "solidity": 0.5}}  # fmt: skip
 
 
 def wrapped(labels: Sequence[str]) -> dict[str, object]:

@@ -75,7 +75,8 @@
 
     draw() {
       const style = getComputedStyle(document.documentElement);
-      const { data, layout } = coloured(this.chart(), style);
+      const { data, layout: { height, ...layout } } = coloured(this.chart(), style);
+      this.plot.style.height = `${height ?? this.plot.dataset.height}px`;
       const shown = data.filter((trace) => !hidden.has(trace.meta?.run));
       const coarse = matchMedia("(pointer: coarse)").matches;
       const settled = { ...narrowed(layout, this.plot.clientWidth), dragmode: coarse ? false : "zoom" };
