@@ -69,9 +69,7 @@ def keep(folder: Path, sweep: Sweep) -> int:
     with Parts(folder, sweep.about()) as parts:
         for cell in sweep.cells:
             at = {"cell": cell.number, "policy": cell.policy, **dict(cell.at)}
-            drawn = dict(
-                zip(figures, first[figures].iloc[0] * rng.lognormal(sigma=0.3), strict=True)
-            )
+            drawn = (first[figures].iloc[0] * rng.lognormal(sigma=0.3)).to_dict()
             verdict = {"verdict": str(rng.choice(["holds", "missed", "undecided"]))}
             saturated = {"saturated": bool(rng.random() < 0.1)}
             row = first.assign(**at, **drawn, **verdict, **saturated)
