@@ -65,7 +65,7 @@ def keep(folder: Path, sweep: Sweep) -> int:
     """Keep a row of figures for each cell; return how many."""
     rng = np.random.default_rng(sweep.cells[0].number)
     first = simulated(sweep.orders, sweep.cells[0])
-    figures = first.select_dtypes("float").columns
+    figures = first.select_dtypes("float").columns.drop("deadline_s")
     with Parts(folder, sweep.about()) as parts:
         for cell in sweep.cells:
             at = {"cell": cell.number, "policy": cell.policy, **dict(cell.at)}

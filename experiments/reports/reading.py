@@ -10,6 +10,7 @@ from experiments.reports.look import colour
 from experiments.reports.sections import (
     asked,
     cells,
+    cells_front,
     certified,
     exposure,
     figures,
@@ -21,6 +22,7 @@ from experiments.reports.sections import (
     residuals,
     single_requests,
     spending,
+    swept_verdict,
     verdicts,
 )
 from experiments.reports.swept import Swept
@@ -118,9 +120,11 @@ def _of_parts(folder: Path) -> Report:
     return Report(
         title=f"Sweep of {swept.document.topology}",
         subtitle=swept.document.description,
-        question=cells.question(swept),
-        answers=cells.answers(swept),
-        sections=_there([cells.section(swept), cells.best(swept), cells.asked(swept)]),
+        question=swept_verdict.question(swept),
+        answers=swept_verdict.answers(swept),
+        sections=_there(
+            [swept_verdict.section(swept), cells.section(swept), cells_front.section(swept)]
+        ),
     )
 
 

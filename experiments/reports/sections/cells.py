@@ -1,37 +1,22 @@
-"""A sweep's cells along the axes that one chooses: a map over two, lines over one."""
+"""A sweep's cells along the axes that one chooses: a map over two, lines over one.
 
-from collections.abc import Sequence
-from math import isfinite, isnan
+The page draws it (see ``cells.js``), from places on axes and figures; what is here makes these.
+"""
+
+from math import isfinite
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
-from experiments.reports.look import INK, RULE, chart, colour, line_at, log_axis
-from experiments.reports.sections.pareto import front
-from experiments.reports.sections.verdicts import WORDS
+from experiments.reports.look import SERIES, chart, colour, line_at
 from experiments.reports.swept import ANY, Swept
-from experiments.reports.values import (
-    Answer,
-    Cell,
-    CellMap,
-    Facts,
-    Figure,
-    Mark,
-    Section,
-    Table,
-    View,
-)
-from experiments.reports.wording import NONE, percent, rounded
+from experiments.reports.values import CellMap, Section
 from experiments.sweeps.axes import POLICY
-from experiments.verdict import CONFIDENCE, QUANTILE
-from experiments.verdict import Answer as Judged
+from experiments.verdict import QUANTILE, Answer
 
 _DIGITS: Final = 5
-_MOST_FRONT: Final = 300
-_BEST: Final = 15
-_DONE, _SATURATED, _FAILED, _UNDECIDED = range(4)
+_DONE, _SATURATED, _FAILED = range(3)
 
 
 class Measure(NamedTuple):
@@ -66,34 +51,6 @@ _MEASURES: Final = (
 )
 
 
-def answers(swept: Swept) -> tuple[Answer, ...]:
-    """Return in how many cells the deadline holds, and of how many nobody can say."""
-    cells = swept.cells
-    done = cells[cells["error"] == ""]
-    counts = done["verdict"].value_counts() if "verdict" in done else {}
-    found = []
-    for judged, mark in WORDS.items():
-        if count := int(counts.get(judged.name.lower(), 0)):
-            saturated = int(done["saturated"].sum()) if judged is Judged.MISSED else 0
-            more = f", {saturated:,} of them without a steady state" if saturated else ""
-            words = f"{percent(count / len(cells))} of {len(cells):,}{more}"
-            found.append(Answer(mark, f"in {count:,} cells", words))
-    if failed := len(cells) - len(done):
-        first = str(cells.loc[cells["error"] != "", "error"].iloc[0])
-        found.append(Answer(Mark("failed", "bad"), f"{failed:,} cells", f"for example: {first}"))
-    return tuple(found)
-
-
-def question(swept: Swept) -> str:
-    """Return what the answers answer."""
-    deadlines = swept.cells["deadline_s"].dropna().unique() if len(swept.cells) else []
-    limit = f"{rounded(deadlines[0] * 1e3)} ms" if len(deadlines) == 1 else "their deadline"
-    return (
-        f"Where do {QUANTILE:.0%} of all requests end within {limit}? "
-        f"Said of each cell with {CONFIDENCE:.0%} confidence."
-    )
-
-
 def section(swept: Swept) -> Section | None:
     """Return the map of all cells; nothing where they differ in nothing, or none is done."""
     cells = swept.cells
@@ -105,7 +62,7 @@ def section(swept: Swept) -> Section | None:
         "few samples; pointing at it says which. Lines have 95 % intervals where each point is one "
         "cell. An axis that means nothing to a policy does not change it."
     )
-    part = CellMap("cells", "Cells", caption, content(swept), _data(cells))
+    part = CellMap("cells", "Cells", caption, content(swept), cells.drop(columns="cell"))
     return Section("cells", "Cells of the sweep", _missing(swept), (part,))
 
 
@@ -116,17 +73,13 @@ def _missing(swept: Swept) -> tuple[str, ...]:
     return (f"{missing:,} of {swept.wanted:,} cells are not simulated yet: go on by --resume.",)
 
 
-def _data(cells: pd.DataFrame) -> pd.DataFrame:
-    return cells.drop(columns=["cell"])
-
-
 def content(swept: Swept) -> dict[str, object]:
     """Return what the page draws from: places on axes, states, and measures with their bounds.
 
     ``places`` are indices of an axis's values, -1 for any. Numbers have `_DIGITS` digits.
     """
     cells = swept.cells.assign(
-        holds=(swept.cells.get("verdict") == Judged.HOLDS.name.lower()).astype(float)
+        holds=(swept.cells.get("verdict") == Answer.HOLDS.name.lower()).astype(float)
         if "verdict" in swept.cells
         else np.nan
     )
@@ -162,7 +115,7 @@ def _states(cells: pd.DataFrame) -> list[int]:
 def _undecided(cells: pd.DataFrame) -> list[int]:
     if "verdict" not in cells:
         return []
-    undecided = cells["verdict"] == Judged.UNDECIDED.name.lower()
+    undecided = cells["verdict"] == Answer.UNDECIDED.name.lower()
     return [int(place) for place in np.flatnonzero(undecided)]
 
 
@@ -189,95 +142,7 @@ def _layouts(swept: Swept) -> dict[str, object]:
     limit = float(deadlines[0]) * 1e3 if len(deadlines) == 1 else None
     return {
         "plain": empty.to_plotly_json()["layout"],
-        "colours": [colour(number) for number in range(8)],
+        "colours": [colour(number) for number in range(SERIES)],
         "deadline_ms": limit,
         "deadline": line_at(limit, "deadline", vertical=False) if limit else None,
     }
-
-
-def best(swept: Swept) -> Section | None:
-    """Return the Pareto front over all cells, and its fastest as a table."""
-    cells = swept.cells
-    steady = cells[(cells["error"] == "") & ~cells["saturated"].fillna(value=True).astype(bool)]
-    steady = steady[steady["p99_s"].notna()]
-    if len(steady) < 2:
-        return None
-    objectives = ["p99_s", "pixels", "cost_usd"]
-    distinct = steady.drop_duplicates(objectives)
-    chosen = distinct[front(distinct, objectives)].sort_values("p99_s").head(_MOST_FRONT)
-    axes = list(swept.axes)
-    caption = (
-        "Each point is a cell than which no other is as good in latency, exposure and cost and "
-        f"better in one: {len(chosen):,} of {len(steady):,} that have a steady state. Size: cost."
-    )
-    figure = Figure(
-        "front", "Pareto front of all cells", caption, (View(_front_chart(chosen, axes)),),
-        chosen[[*axes, *objectives, "p50_s", "deadline_met"]], 420,
-    )  # fmt: skip
-    columns = (*axes, "p99 ms", "median ms", "deadline met", "pixels", "mUSD")
-    rows = tuple(_row(row, axes) for row in chosen.head(_BEST).to_dict("records"))
-    table = Table(f"The {len(rows)} fastest of the front", columns, rows, words=tuple(axes))
-    return Section("front", "Latency, exposure and cost", (), (figure, table))
-
-
-def _row(row: dict[Any, Any], axes: Sequence[str]) -> tuple[Cell, ...]:
-    return (
-        *(str(row[name]) or NONE for name in axes),
-        _with_margin(row),
-        rounded(row["p50_s"] * 1e3),
-        percent(row["deadline_met"]),
-        percent(row["pixels"]),
-        rounded(row["cost_usd"] * 1e3),
-    )
-
-
-def _with_margin(row: dict[Any, Any]) -> str:
-    half_ms = (row["p99_s_high"] - row["p99_s_low"]) / 2 * 1e3
-    near = "" if isnan(half_ms) or not isfinite(half_ms) else f" ± {rounded(half_ms, 2)}"
-    return f"{rounded(row['p99_s'] * 1e3)}{near}"
-
-
-def _front_chart(chosen: pd.DataFrame, axes: Sequence[str]) -> go.Figure:
-    dearest = max(float(chosen["cost_usd"].max()), 1e-12)
-    told = [
-        "<br>".join(f"{name} {row[name] or NONE}" for name in axes)
-        + f"<br>p99 {_with_margin(row)} ms, one cloud received {percent(row['pixels'])}, "
-        f"{rounded(row['cost_usd'] * 1e3)} mUSD"
-        for row in chosen.to_dict("records")
-    ]
-    points = go.Scatter(
-        x=chosen["p99_s"] * 1e3,
-        y=chosen["pixels"],
-        mode="markers",
-        marker={
-            "size": 8 + 22 * (chosen["cost_usd"] / dearest) ** 0.5,
-            "color": colour(0), "opacity": 0.75, "line": {"width": 1, "color": RULE},
-        },
-        text=told,
-        hovertemplate="%{text}<extra></extra>",
-        cliponaxis=False,
-    )  # fmt: skip
-    return chart(
-        [points],
-        log_axis(chosen["p99_s"].min() * 1e3, chosen["p99_s"].max() * 1e3,
-                 "99th percentile of latency, ms"),
-        {"title": "part of one input that a cloud received", "tickformat": ".0%",
-         "rangemode": "tozero"},
-        hoverlabel={"bgcolor": "var(--paper)", "font": {"color": INK}},
-    )  # fmt: skip
-
-
-def asked(swept: Swept) -> Section:
-    """Return what was swept."""
-    document = swept.document
-    several = f"{len(swept.axes):,} axes"
-    pairs = (
-        ("model", document.workload.model),
-        ("topology", document.topology),
-        ("requests", f"{document.workload.requests:,} per replication and origin"),
-        ("replications", f"{document.replications} of each cell"),
-        ("seed", str(document.seed)),
-        ("cells", f"{len(swept.cells):,} of {swept.wanted:,}, along {several}"),
-        *((name, ", ".join(values)) for name, values in swept.axes.items()),
-    )
-    return Section("asked", "What was asked", (), (Facts(pairs),))

@@ -24,7 +24,7 @@ SECTIONS = {
         "asked", "verdict", "figures", "latency", "spending", "requests", "network", "exposure",
         "certificate",
     ],
-    "swept": ["cells", "front", "asked"],
+    "swept": ["asked", "cells", "front"],
     "compared": [
         "asked", "residuals", "errors", "latency", "spending", "requests", "network",
     ],

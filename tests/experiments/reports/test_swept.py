@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from experiments.reports.sections import cells
+from experiments.reports.sections import cells, swept_verdict
 from experiments.reports.swept import Swept, families
 from sim.errors import ScenarioError
 
@@ -55,7 +55,7 @@ def test_the_page_draws_from_each_cell_its_place_state_and_figures(swept: Path) 
 
 def test_the_verdict_counts_cells_as_they_were_judged(swept: Path) -> None:
     judged = Swept(swept).cells["verdict"].value_counts()
-    told = {answer.mark.text: answer.subject for answer in cells.answers(Swept(swept))}
+    told = {answer.mark.text: answer.subject for answer in swept_verdict.answers(Swept(swept))}
     assert told["failed"] == "4 cells"
     words = {"holds": "holds", "missed": "does not hold", "undecided": "too few samples"}
     for word, count in judged.items():
