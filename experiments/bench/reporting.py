@@ -68,12 +68,13 @@ def keep(folder: Path, sweep: Sweep) -> int:
     figures = first.select_dtypes("float").columns.drop("deadline_s")
     with Parts(folder, sweep.about()) as parts:
         for cell in sweep.cells:
-            at = {"cell": cell.number, "policy": cell.policy, **dict(cell.at)}
-            drawn = (first[figures].iloc[0] * rng.lognormal(sigma=0.3)).to_dict()
-            verdict = {"verdict": str(rng.choice(["holds", "missed", "undecided"]))}
-            saturated = {"saturated": bool(rng.random() < 0.1)}
-            row = first.assign(**at, **drawn, **verdict, **saturated)
-            parts.keep(f"cell-{cell.number:06d}", pd.DataFrame(row))
+            row = first.iloc[0].to_dict() | dict(cell.at)
+            row |= dict((first[figures].iloc[0] * rng.lognormal(sigma=0.3)).items())
+            row |= {"cell": cell.number, "policy": cell.policy}
+            row |= {"verdict": str(rng.choice(["holds", "missed", "undecided"]))}
+            parts.keep(
+                f"cell-{cell.number:06d}", pd.DataFrame([row | {"saturated": rng.random() < 0.1}])
+            )
     return len(sweep.cells)
 
 

@@ -32,9 +32,10 @@ def report(
     Example: tessera report results/first --open
     """
     path = out or folder / PAGE
+    if not folder.is_dir():
+        raise ScenarioError(f"{folder}: there is no such folder; name one that --out has written")
     if path.is_dir() or not path.parent.is_dir():
-        place = f"--out {out}" if out else str(folder)
-        raise ScenarioError(f"{place}: name a file in a folder that is there")
+        raise ScenarioError(f"--out {path}: name a file in a folder that is there")
     with needs("report"):
         from experiments.reports import page, reading  # noqa: PLC0415 - an extra
     page.write(reading.read(folder), path)

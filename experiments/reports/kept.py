@@ -77,7 +77,12 @@ class Kept:
     @cached_property
     def topology(self) -> Topology:
         """The world that it ran in."""
-        return read_topology(self.folder / TOPOLOGY)
+        path = self.folder / TOPOLOGY
+        if not path.exists():
+            raise ScenarioError(
+                f"{path}: is not there; run the command that wrote the folder again"
+            )
+        return read_topology(path)
 
     @property
     def policies(self) -> tuple[str, ...]:

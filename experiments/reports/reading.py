@@ -43,9 +43,8 @@ def read(folder: Path) -> Report:
         return _of_comparison(FidelityKept(folder))
     if (folder / ORDERS).exists():
         return _of_parts(folder)
-    what = "holds no results" if folder.is_dir() else "there is no such folder"
     raise ScenarioError(
-        f"{folder}: {what}; name what tessera simulate, run, compare or sweep wrote with --out"
+        f"{folder}: holds no results; name what tessera simulate, run, compare or sweep wrote with --out"
     )
 
 

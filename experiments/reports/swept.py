@@ -23,6 +23,9 @@ ANY: Final = ""
 _ALL: Final = "select * from read_parquet(?, union_by_name = true) order by cell"
 
 
+_WHERE_DONE: Final = ("saturated", "deadline_s")
+
+
 @dataclass(frozen=True)
 class Swept:
     """A folder that ``tessera sweep --out`` wrote, complete or not.
@@ -36,6 +39,8 @@ class Swept:
     def orders(self) -> Mapping[str, Any]:
         """What was to be simulated."""
         found: Mapping[str, Any] = read_json(self.folder / ORDERS)
+        if not {"scenario", "cells"} <= found.keys():
+            raise ScenarioError(f"{self.folder / ORDERS}: is not what tessera sweep wrote")
         return found
 
     @cached_property
@@ -63,7 +68,13 @@ class Swept:
             ) from error
         found["policy"] = families(found, self._keys)
         found["error"] = found["error"].fillna("")
-        return found
+        lacking = [name for name in _WHERE_DONE if name not in found]  # where every cell failed
+        return found.reindex(columns=[*found, *lacking])
+
+    @property
+    def deadlines_s(self) -> list[float]:
+        """The deadlines of the cells that are done, each once."""
+        return [float(each) for each in self.cells["deadline_s"].dropna().unique()]
 
     @property
     def _keys(self) -> list[str]:

@@ -35,7 +35,7 @@ class Measure(NamedTuple):
 
 
 _TIMED, _MORE = "timed", "more"
-VERDICT: Final = Measure("holds", f"deadline holds at p{QUANTILE * 100:g}", "%", 100.0, "", _MORE)
+VERDICT: Final = Measure("judged", f"deadline holds at p{QUANTILE * 100:g}", "", 1.0, "", _MORE)
 _MEASURES: Final = (
     Measure("p99_s", "99th percentile, ms", "ms", 1e3, _TIMED),
     Measure("p50_s", "median, ms", "ms", 1e3, _TIMED),
@@ -57,9 +57,9 @@ def section(swept: Swept) -> Section | None:
     if not swept.axes or not (cells["error"] == "").any():
         return None
     caption = (
-        "Each field is one cell, or the mean of several where a filter is set to all. A field is "
-        "left grey where any of its cells has no steady state, failed, or (of the verdict) had too "
-        "few samples; pointing at it says which. Lines have 95 % intervals where each point is one "
+        "Each field is one cell, or the mean of several where a filter is set to all (of verdicts, "
+        "the worst). A field is grey where any of its cells failed, or has no steady state and so "
+        "no latency; pointing at it says which. Lines have 95 % intervals where each point is one "
         "cell. An axis that means nothing to a policy does not change it."
     )
     part = CellMap("cells", "Cells", caption, content(swept), cells.drop(columns="cell"))
@@ -78,11 +78,7 @@ def content(swept: Swept) -> dict[str, object]:
 
     ``places`` are indices of an axis's values, -1 for any. Numbers have `_DIGITS` digits.
     """
-    cells = swept.cells.assign(
-        holds=(swept.cells.get("verdict") == Answer.HOLDS.name.lower()).astype(float)
-        if "verdict" in swept.cells
-        else np.nan
-    )
+    cells = swept.cells.assign(judged=_judged(swept.cells))
     axes = [
         {
             "name": name,
@@ -96,7 +92,6 @@ def content(swept: Swept) -> dict[str, object]:
         "axes": axes,
         "policy": POLICY,
         "states": _states(cells),
-        "undecided": _undecided(cells),
         "measures": [_measure(cells, each) for each in known],
         "layout": _layouts(swept),
     }
@@ -112,11 +107,12 @@ def _states(cells: pd.DataFrame) -> list[int]:
     return [int(each) for each in np.where(failed, _FAILED, np.where(saturated, _SATURATED, _DONE))]
 
 
-def _undecided(cells: pd.DataFrame) -> list[int]:
-    if "verdict" not in cells:
-        return []
-    undecided = cells["verdict"] == Answer.UNDECIDED.name.lower()
-    return [int(place) for place in np.flatnonzero(undecided)]
+def _judged(cells: pd.DataFrame) -> "pd.Series[float]":
+    """Return 1 where the deadline holds, 0 where nobody can say, -1 where it does not."""
+    numbers = {Answer.MISSED: -1.0, Answer.UNDECIDED: 0.0, Answer.HOLDS: 1.0}
+    said = {answer.name.lower(): number for answer, number in numbers.items()}
+    words = cells["verdict"] if "verdict" in cells else pd.Series(index=cells.index, dtype=str)
+    return words.map(said).astype(float)
 
 
 def _measure(cells: pd.DataFrame, measure: Measure) -> dict[str, object]:
@@ -138,11 +134,9 @@ def _numbers(values: "pd.Series[Any]") -> list[float | None]:
 def _layouts(swept: Swept) -> dict[str, object]:
     """Return the layout of a chart whose traces the page makes, and what it makes them with."""
     empty = chart([], {"type": "category"}, {"automargin": True})
-    deadlines = swept.cells["deadline_s"].dropna().unique()
-    limit = float(deadlines[0]) * 1e3 if len(deadlines) == 1 else None
+    limit = swept.deadlines_s[0] * 1e3 if len(swept.deadlines_s) == 1 else None
     return {
         "plain": empty.to_plotly_json()["layout"],
         "colours": [colour(number) for number in range(SERIES)],
-        "deadline_ms": limit,
         "deadline": line_at(limit, "deadline", vertical=False) if limit else None,
     }

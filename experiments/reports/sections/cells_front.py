@@ -12,6 +12,7 @@ from experiments.reports.sections.pareto import front
 from experiments.reports.swept import Swept
 from experiments.reports.values import Cell, Figure, Section, Table, View
 from experiments.reports.wording import NONE, percent, rounded
+from experiments.sweeps.axes import POLICY
 
 _MOST_FRONT: Final = 300
 _BEST: Final = 15
@@ -27,7 +28,7 @@ def section(swept: Swept) -> Section | None:
     objectives = ["p99_s", "pixels", "cost_usd"]
     distinct = steady.drop_duplicates(objectives)
     chosen = distinct[front(distinct, objectives)].sort_values("p99_s").head(_MOST_FRONT)
-    axes = list(swept.axes)
+    axes = sorted(swept.axes, key=lambda name: name != POLICY)
     caption = (
         "Each point is a cell than which no other is as good in latency, exposure and cost and "
         f"better in one: {len(chosen):,} of {len(steady):,} that have a steady state. Size: cost."

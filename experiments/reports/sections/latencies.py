@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -11,7 +12,6 @@ from experiments.reports.kept import Run, pooled_s
 from experiments.reports.look import chart, colour, dash, line_at, log_axis
 from experiments.reports.values import Figure, Section, View
 from experiments.reports.wording import rounded
-from experiments.statistics.estimates import FloatArray
 
 _POINTS: Final = 400
 """As many of a curve as a screen can show; the slowest are all among them."""
@@ -55,11 +55,11 @@ def curve(run: Run) -> pd.DataFrame:
     )
 
 
-def _places(count: int) -> FloatArray:
+def _places(count: int) -> npt.NDArray[np.int64]:
     """Return the ranks that are drawn: evenly many of all, and each of the slowest."""
     if count <= _POINTS:
-        return np.arange(count)
-    even = np.linspace(0, count - 1, _POINTS - _SLOWEST).round().astype(int)
+        return np.arange(count, dtype=np.int64)
+    even = np.linspace(0, count - 1, _POINTS - _SLOWEST).round().astype(np.int64)
     return np.union1d(even, np.arange(count - _SLOWEST, count))
 
 

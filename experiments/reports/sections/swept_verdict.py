@@ -1,5 +1,7 @@
 """What a sweep asked, and in how many of its cells the deadline holds."""
 
+from collections import Counter
+
 from experiments.reports.sections.verdicts import WORDS
 from experiments.reports.swept import Swept
 from experiments.reports.values import Answer, Facts, Mark, Section
@@ -10,7 +12,7 @@ from experiments.verdict import Answer as Judged
 
 def question(swept: Swept) -> str:
     """Return what the answers answer."""
-    deadlines = swept.cells["deadline_s"].dropna().unique() if len(swept.cells) else []
+    deadlines = swept.deadlines_s
     limit = f"{rounded(deadlines[0] * 1e3)} ms" if len(deadlines) == 1 else "their deadline"
     return (
         f"Where do {QUANTILE:.0%} of all requests end within {limit}? "
@@ -22,10 +24,10 @@ def answers(swept: Swept) -> tuple[Answer, ...]:
     """Return in how many cells the deadline holds, and of how many nobody can say."""
     cells = swept.cells
     done = cells[cells["error"] == ""]
-    counts = done["verdict"].value_counts() if "verdict" in done else {}
+    counts = Counter(done["verdict"]) if "verdict" in done else Counter()
     found = []
     for judged, mark in WORDS.items():
-        if count := int(counts.get(judged.name.lower(), 0)):
+        if count := counts[judged.name.lower()]:
             saturated = int(done["saturated"].sum()) if judged is Judged.MISSED else 0
             more = f", {saturated:,} of them without a steady state" if saturated else ""
             words = f"{percent(count / len(cells))} of {len(cells):,}{more}"

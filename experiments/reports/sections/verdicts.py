@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from experiments.reports.kept import Run
-from experiments.reports.values import Answer, Mark, Section, Table
+from experiments.reports.values import Answer, Cell, Mark, Section, Table
 from experiments.reports.wording import percent, rounded, with_interval
 from experiments.verdict import CONFIDENCE, QUANTILE, Verdict, judge
 from experiments.verdict import Answer as Judged
@@ -58,7 +58,7 @@ def section(runs: Sequence[Run]) -> Section:
     """Return the verdict at several quantiles."""
     deadline_ms = rounded(runs[0].campaign.scenario.deadline_s * 1e3)
     names = [f"{quantile:.0%} within {deadline_ms} ms" for quantile in QUANTILES]
-    rows = tuple(
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
         (run.label, *(_cell(run, quantile) for quantile in QUANTILES), _met(run)) for run in runs
     )
     prose = (

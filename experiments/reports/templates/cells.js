@@ -3,15 +3,14 @@
 // every other axis a filter picks one value, or all, of which the mean is drawn.
 const ALL = "all (mean)";
 const LINES = "lines";
-const STATES = ["", "no steady state", "failed", "too few samples"];
-const UNDECIDED = 3;
+const STATES = ["", "no steady state", "failed"];
+const WORDS = { "-1": "does not hold", 0: "too few samples", 1: "holds" };
 
 class Cells {
   constructor(content, panel) {
     this.content = content;
     this.axes = content.axes;
     this.count = content.states.length;
-    this.undecided = new Set(content.undecided);
     this.panel = panel;
     const names = this.axes.map((axis) => axis.name);
     const others = names.filter((name) => name !== content.policy);
@@ -97,18 +96,20 @@ class Cells {
     const values = field.cells.map((cell) => measure.values[cell]);
     field.states = [...states].filter((state) => state > 0).map((state) => STATES[state]);
     const known = field.states.length === 0 && values.length > 0 && !values.includes(null);
-    field.value = known ? values.reduce((sum, each) => sum + each, 0) / values.length : null;
+    const mean = () => values.reduce((sum, each) => sum + each, 0) / values.length;
+    field.value = known ? (measure.verdict ? Math.min(...values) : mean()) : null;
   }
 
   state(cell, measure) {
     const state = this.content.states[cell];
-    if (measure.verdict) return state === 2 ? 2 : this.undecided.has(cell) ? UNDECIDED : 0;
     return state === 1 && !measure.timed ? 0 : state;
   }
 
   told(field, measure) {
-    const count = field.cells.length === 1 ? "" : `, mean of ${field.cells.length} cells`;
+    const kind = measure.verdict ? "worst" : "mean";
+    const count = field.cells.length === 1 ? "" : `, ${kind} of ${field.cells.length} cells`;
     if (field.value === null) return `${field.states.join(", ") || "no cell"}${count}`;
+    if (measure.verdict) return `${WORDS[field.value]}${count}`;
     return `${Number(field.value.toPrecision(4))} ${measure.unit}${count}`;
   }
 
@@ -121,7 +122,12 @@ class Cells {
     const shades = measure.less
       ? [[0, "var(--low)"], [0.5, "var(--middle)"], [1, "var(--high)"]]
       : [[0, "var(--high)"], [0.5, "var(--middle)"], [1, "var(--low)"]];
-    const verdict = { zmin: 0, zmax: 100, colorscale: [[0, "var(--bad)"], [1, "var(--good)"]] };
+    const verdict = {
+      zmin: -1, zmax: 1, showscale: false, ...(few ? { texttemplate: "%{text}" } : {}),
+      colorscale: [
+        [0, "var(--bad-field)"], [0.5, "var(--unsure-field)"], [1, "var(--good-field)"],
+      ],
+    };
     const values = {
       ...shared, z: fields.map((row) => row.map((field) => field.value)), text, hovertemplate,
       colorscale: shades, colorbar: { title: { text: measure.unit }, thickness: 12, outlinewidth: 0 },
@@ -148,6 +154,9 @@ class Cells {
     })).filter((trace) => trace.y.some((value) => value !== null));
     const layout = this.layout(across, measure.title);
     layout.yaxis = { ...layout.yaxis, type: "linear", rangemode: "tozero" };
+    if (measure.verdict) {
+      Object.assign(layout.yaxis, { tickvals: [-1, 0, 1], ticktext: [-1, 0, 1].map((n) => WORDS[n]) });
+    }
     layout.showlegend = series !== null;
     layout.legend = { orientation: "h", yanchor: "bottom", y: 1.02, x: 0 };
     if (measure.unit === "ms" && this.content.layout.deadline) {

@@ -43,7 +43,10 @@ def test_the_page_is_opened_where_that_is_asked(
         ({"manifest.json": "[]"}, "manifest.json: is no manifest of a result folder"),
         ({"errors.json": "{}"}, "errors.json: is not what tessera compare wrote"),
         ({"orders.json": json.dumps({"protocol": {}})}, "of which there is no report"),
-        ({"orders.json": json.dumps({"cells": [["local", {}]]})}, "cannot be read"),
+        (
+            {"orders.json": json.dumps({"cells": [["local", {}]]})},
+            "is not what tessera sweep wrote",
+        ),
     ],
 )
 def test_a_folder_that_is_none_is_a_line(
@@ -58,7 +61,7 @@ def test_a_folder_that_is_none_is_a_line(
 def test_a_place_that_cannot_be_written_is_a_line(
     tessera: Program, certified: Path, tmp_path: Path
 ) -> None:
-    refused(tessera("report", str(tmp_path / "none")), "name a file in a folder that is there")
+    refused(tessera("report", str(tmp_path / "none")), "none: there is no such folder")
     out = tmp_path / "deep" / "page.html"
     refused(tessera("report", str(certified), "--out", str(out)), f"--out {out}")
     page = tmp_path / "page.html"

@@ -18,7 +18,11 @@ SCENARIO = "orin-nano-4-clouds"
 ASKED = {
     "several": ("replications=3", "workload.requests=60", "warm_up=10"),
     "one": ("replications=1", "workload.requests=60", "warm_up=auto"),
-    "crowded": ("replications=2", "workload.requests=60", "workload.arrivals.rate_per_s=9.0"),
+    "crowded": (
+        "replications=2",
+        "workload.requests=60",
+        "workload.arrivals={kind: poisson, rate_per_s: 9.0}",
+    ),
 }
 
 
@@ -43,7 +47,7 @@ def test_every_figure_is_the_same(both: tuple[list[Campaign], list[Run]]) -> Non
     for ran, run in zip(*both, strict=True):
         kept = run.campaign
         assert kept.latencies_s == ran.latencies_s
-        assert kept.replications == pytest.approx(ran.replications, nan_ok=True, rel=0, abs=0)
+        assert repr(kept.replications) == repr(ran.replications)
         assert repr(kept.metrics) == repr(ran.metrics)
         assert kept.warm_up == ran.warm_up
         assert kept.saturation.reason == ran.saturation.reason
@@ -74,7 +78,7 @@ def test_what_is_lacking_is_named(results: Path, tmp_path: Path, lost: str) -> N
     copy = tmp_path / "copy"
     shutil.copytree(results, copy)
     (copy / lost).unlink()
-    with pytest.raises((ScenarioError, ValueError), match=lost):
+    with pytest.raises(ScenarioError, match=lost):
         Kept(copy).runs()
 
 
