@@ -79,9 +79,7 @@ class Kept:
         """The world that it ran in."""
         path = self.folder / TOPOLOGY
         if not path.exists():
-            raise ScenarioError(
-                f"{path}: is not there; run the command that wrote the folder again"
-            )
+            raise ScenarioError(f"{path}: is not there; run what wrote the folder again")
         return read_topology(path)
 
     @property

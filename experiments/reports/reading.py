@@ -44,7 +44,8 @@ def read(folder: Path) -> Report:
     if (folder / ORDERS).exists():
         return _of_parts(folder)
     raise ScenarioError(
-        f"{folder}: holds no results; name what tessera simulate, run, compare or sweep wrote with --out"
+        f"{folder}: holds no results; name what tessera simulate, run, compare or sweep wrote by "
+        "--out"
     )
 
 
