@@ -113,8 +113,8 @@ def _of_parts(folder: Path) -> Report:
     orders = read_json(folder / ORDERS)
     if "cells" not in orders:
         raise ScenarioError(
-            f"{folder}: is of a measurement of which there is no report; the command that wrote it, "
-            "such as tessera privacy, prints its tables again"
+            f"{folder}: is of a measurement of which there is no report; the command that wrote "
+            "it, such as tessera privacy, prints its tables again"
         )
     swept = Swept(folder)
     return Report(
