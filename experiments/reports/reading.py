@@ -88,16 +88,16 @@ def _keys(runs: Sequence[Run]) -> tuple[Key, ...]:
 
 
 def _of_comparison(compared: FidelityKept) -> Report:
+    errors, real = compared.errors, compared.real
     runs = compared.runs()
-    real = compared.real
     return Report(
-        title=f"{compared.errors['scenario']}: simulated against real",
+        title=f"{errors['scenario']}: simulated against real",
         subtitle=compared.simulated.document.description,
         question=residuals.question(compared),
         answers=residuals.answers(compared),
         sections=_there(
             [
-                asked.section(real, command=str(compared.errors.get("command", ""))),
+                asked.section(real, command=str(errors.get("command", ""))),
                 residuals.steps(compared),
                 residuals.latency(compared),
                 *_looked_at(runs),
