@@ -166,4 +166,4 @@ def _nodes(
 def _beside(place: Place, places: Mapping[str, Place]) -> str:
     """Return where a node's name stands: where no line of its own runs through it."""
     last = max(column for column, _ in places.values())
-    return "middle right" if place[0] == last else "top center"
+    return {0.0: "top right", last: "middle right"}.get(place[0], "top center")

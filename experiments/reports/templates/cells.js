@@ -118,7 +118,8 @@ class Cells {
     const shared = { x, y, type: "heatmap", xgap: 1, ygap: 1, hoverongaps: false };
     const text = fields.map((row) => row.map((field) => this.told(field, measure)));
     const hovertemplate = `${across} %{x}<br>${up} %{y}<br>%{text}<extra></extra>`;
-    const few = x.length * y.length <= 150;
+    const room_px = this.panel.clientWidth / x.length;
+    const few = y.length <= 20 && room_px >= (measure.verdict ? 110 : 45);
     const shades = measure.less
       ? [[0, "var(--low)"], [0.5, "var(--middle)"], [1, "var(--high)"]]
       : [[0, "var(--high)"], [0.5, "var(--middle)"], [1, "var(--low)"]];

@@ -111,9 +111,9 @@ def pages(
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator["Browser"]:
-    """A real browser; see `tests.experiments.reports.browsing`."""
+    """A real browser, of one module: while it runs no other test can have an event loop."""
     with browsing() as found:
         yield found
 

@@ -145,7 +145,7 @@ def test_the_cells_of_a_sweep_are_shown_along_any_axis(
         }  # fmt: skip
         local = next(line for line in lines if line["name"] == "local")
         assert len(set(local["y"])) == 1
-        rates = page.locator("#figure-cells label", has_text="rate_per_s").locator("select")
+        rates = page.locator('#figure-cells select[name="workload.arrivals.rate_per_s"]')
         before = local["y"]
         rates.select_option(label="4")
         page.wait_for_function(
