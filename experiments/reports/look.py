@@ -18,6 +18,8 @@ GOOD, BAD, UNSURE = "var(--good)", "var(--bad)", "var(--unsure)"
 LOW, MIDDLE, HIGH = "var(--low)", "var(--middle)", "var(--high)"
 SCALE: Final = ((0.0, LOW), (0.5, MIDDLE), (1.0, HIGH))
 
+_WIDE: Final = 5.0
+
 _AXIS: Final[Mapping[str, Any]] = {
     "gridcolor": RULE, "linecolor": RULE, "zerolinecolor": RULE, "automargin": True,
     "title": {"standoff": 8}, "ticks": "",
@@ -55,6 +57,7 @@ def chart(
         plot_bgcolor="rgba(0,0,0,0)",
         margin={"l": 8, "r": 12, "t": 24, "b": 8},
         showlegend=False,
+        modebar={"bgcolor": "rgba(0,0,0,0)", "color": SOFT, "activecolor": INK},
         hoverlabel={"bgcolor": PAPER, "bordercolor": RULE, "font": {"color": INK}},
     )
     figure.update_layout(**layout)
@@ -72,8 +75,14 @@ def place_colour(number: int) -> str:
     return f"var(--place-{number % 6 + 1})"
 
 
-def log_axis(low: float, high: float, title: str) -> dict[str, Any]:
-    """Return a logarithmic axis that reaches from ``low`` to ``high``, ticks at 1, 2 and 5."""
+def wide_axis(low: float, high: float, title: str) -> dict[str, Any]:
+    """Return an axis that reaches from ``low`` to ``high``, both above nought.
+
+    It is logarithmic, with ticks at 1, 2 and 5, unless they are near one another.
+    """
+    if high < _WIDE * low:
+        margin = 0.05 * (high - low) or 0.5 * high
+        return {"title": title, "range": (low - margin, high + margin)}
     first, last = floor(log10(low)), ceil(log10(high))
     ticks = [digit * 10.0**power for power in range(first, last + 1) for digit in (1, 2, 5)]
     return {

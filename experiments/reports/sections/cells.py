@@ -58,9 +58,9 @@ def section(swept: Swept) -> Section | None:
         return None
     caption = (
         "Each field is one cell, or the mean of several where a filter is set to all (of verdicts, "
-        "the worst). A field is grey where any of its cells failed, or has no steady state and so "
-        "no latency; pointing at it says which. Lines have 95 % intervals where each point is one "
-        "cell. An axis that means nothing to a policy does not change it."
+        "the worst); darker is worse. A field is grey where any of its cells failed, or has no "
+        "steady state and so no latency; pointing at it says which. Lines have 95 % intervals "
+        "where each point is one cell. An axis that means nothing to a policy does not change it."
     )
     part = CellMap("cells", "Cells", caption, content(swept), cells.drop(columns="cell"))
     return Section("cells", "Cells of the sweep", _missing(swept), (part,))

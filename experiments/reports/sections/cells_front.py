@@ -7,7 +7,7 @@ from typing import Any, Final
 import pandas as pd
 import plotly.graph_objects as go
 
-from experiments.reports.look import RULE, chart, colour, log_axis
+from experiments.reports.look import RULE, chart, colour, wide_axis
 from experiments.reports.sections.pareto import front
 from experiments.reports.swept import Swept
 from experiments.reports.values import Cell, Figure, Section, Table, View
@@ -82,7 +82,7 @@ def _chart(chosen: pd.DataFrame, axes: Sequence[str]) -> go.Figure:
     )  # fmt: skip
     return chart(
         [points],
-        log_axis(chosen["p99_s"].min() * 1e3, chosen["p99_s"].max() * 1e3,
+        wide_axis(chosen["p99_s"].min() * 1e3, chosen["p99_s"].max() * 1e3,
                  "99th percentile of latency, ms"),
         {"title": "part of one input that a cloud received", "tickformat": ".0%",
          "rangemode": "tozero"},

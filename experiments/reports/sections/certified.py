@@ -31,10 +31,10 @@ def _row(check: Mapping[str, Any]) -> tuple[Cell, ...]:
 
 def _prose(document: Mapping[str, Any]) -> Iterator[str]:
     priority = "with" if document["realtime"] else "without"
-    yield (
-        f"{document['backend']} links, kernel {document['kernel']}, {priority} real-time priority; "
-        f"times on the wall, where everything lasts {document['dilation']:g} times as long."
-    )
+    backend, kernel, dilation = (document[key] for key in ("backend", "kernel", "dilation"))
+    yield f"{backend} links, kernel {kernel}, {priority} real-time priority."
+    if dilation != 1:
+        yield f"Times are those on the wall, where everything lasted {dilation:g} times as long."
     for first, others in document["alike"].items():
         if others:
             yield f"Like {first}: {', '.join(others)}."

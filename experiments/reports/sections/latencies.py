@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from experiments.reports.kept import Run, pooled_s
-from experiments.reports.look import chart, colour, dash, line_at, log_axis
+from experiments.reports.look import chart, colour, dash, line_at, wide_axis
 from experiments.reports.values import Figure, Section, View
 from experiments.reports.wording import rounded
 
@@ -35,6 +35,8 @@ def section(runs: Sequence[Run]) -> Section | None:
         "warm-up left out. A request that failed never ends, so its curve stays below 100 %. "
         f"Dotted: the deadline, {rounded(deadline_ms)} ms."
     )
+    if len(_worlds(steady)) > 1:
+        caption += " Dashed: simulated; drawn through: for real."
     figure = Figure("latency", "Latency", caption, views, pd.concat(curves, ignore_index=True))
     left_out = [run.label for run in runs if run.campaign.saturation]
     prose = (f"No curve where there is no steady state: {', '.join(left_out)}.",)
@@ -85,7 +87,7 @@ def _chart(
     ]  # fmt: skip
     return chart(
         traces,
-        log_axis(*_ends_ms(curves), "latency, ms"),
+        wide_axis(*_ends_ms(curves), "latency, ms"),
         {"title": "part of all requests", "tickformat": ".0%" if low_high[0] < 0.5 else ".1%",
          "range": low_high},
         shapes=[line_at(deadline_ms, "deadline", vertical=True)],

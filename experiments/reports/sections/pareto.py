@@ -6,7 +6,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from experiments.reports.kept import Run
-from experiments.reports.look import chart, colour, line_at, log_axis, symbol
+from experiments.reports.look import chart, colour, line_at, symbol, wide_axis
 from experiments.reports.values import Figure, Section, View
 from experiments.reports.wording import percent, rounded, with_interval
 from workloads.catalogue import generates
@@ -86,7 +86,7 @@ def _chart(runs: Sequence[Run], data: pd.DataFrame, deadline_ms: float) -> go.Fi
     ]
     return chart(
         traces,
-        log_axis(min(data["p99_ms"].min(), deadline_ms), max(data["p99_ms"].max(), deadline_ms),
+        wide_axis(min(data["p99_ms"].min(), deadline_ms), max(data["p99_ms"].max(), deadline_ms),
                  "99th percentile of latency, ms"),
         {"title": "part of one input that a cloud received", "tickformat": ".0%",
          "rangemode": "tozero"},

@@ -48,11 +48,11 @@ def steps(compared: FidelityKept) -> Section:
     (together,) = (each for each in compared.errors["tested"] if each["policy"] == "all")
     figure = _figure(compared)
     columns = ("step", "stage", "steps", "duration", "bias", "moment", "single",
-               "real: duration", "moment ", "single ")  # fmt: skip
+               "again: duration", "again: moment", "again: single")  # fmt: skip
     caption = (
         "Median magnitudes of relative errors. Duration, moment: of a step's median over requests, "
         "how long it took and when it ended (relative to latency); bias: with its sign; single: of "
-        "steps by themselves, chance included. On the right: of one real run against another."
+        "steps by themselves, chance included. Again: of a second real run against the first."
     )
     table = Table("", columns, tuple(_rows(together)), caption, ("step", "stage"))
     return Section("residuals", "Residuals per kind of step", (), (figure, table))

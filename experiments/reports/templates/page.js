@@ -76,10 +76,13 @@
     draw() {
       const style = getComputedStyle(document.documentElement);
       const { data, layout: { height, ...layout } } = coloured(this.chart(), style);
-      this.plot.style.height = `${height ?? this.plot.dataset.height}px`;
+      const tall = height ?? Number(this.plot.dataset.height);
+      this.plot.style.height = `${tall}px`;
       const shown = data.filter((trace) => !hidden.has(trace.meta?.run));
       const coarse = matchMedia("(pointer: coarse)").matches;
-      const settled = { ...narrowed(layout, this.plot.clientWidth), dragmode: coarse ? false : "zoom" };
+      const settled = {
+        ...narrowed(layout, this.plot.clientWidth), height: tall, dragmode: coarse ? false : "zoom",
+      };
       return Plotly.react(this.plot, shown, settled, CONFIG);
     }
   }
