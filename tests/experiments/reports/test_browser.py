@@ -104,6 +104,21 @@ def test_dark_mode_turns_page_and_figures_at_once(browser: Browser, pages: dict[
         assert reader.complaints == []
 
 
+def test_a_choice_draws_its_view_as_high_as_it_is_to_be(
+    browser: Browser, pages: dict[str, Path]
+) -> None:
+    heights = """
+    () => { const plot = document.querySelector("#figure-requests .plot");
+            return [plot.clientHeight, plot.querySelector(".main-svg").clientHeight]; }
+    """
+    with Reader(browser, pages["results"]) as reader:
+        low = reader.page.evaluate(heights)
+        reader.page.locator("#figure-requests button", has_text=POLICIES[2]).click()
+        reader.page.wait_for_function(f"before => ({heights})()[1] > before", arg=low[1])
+        high = reader.page.evaluate(heights)
+    assert low[0] == low[1] < high[0] == high[1]
+
+
 def test_the_data_that_are_downloaded_are_those_of_the_figure(
     browser: Browser, pages: dict[str, Path], swept: Path, tmp_path: Path
 ) -> None:
