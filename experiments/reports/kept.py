@@ -5,12 +5,13 @@ so while it ran (`experiments.campaign`), whether its tables come from a runner 
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -19,6 +20,7 @@ from experiments.campaign import Campaign, Gathered, Replicated, Replicating
 from experiments.results import TOPOLOGY
 from experiments.scenarios.document import ScenarioDocument
 from experiments.scenarios.loader import default_origins
+from experiments.statistics.estimates import FloatArray
 from sim.errors import ScenarioError
 from sim.policies.registry import policy_named
 from sim.runner import Scenario
@@ -49,6 +51,11 @@ class Run:
     def policy(self) -> str:
         """The policy as it was written."""
         return self.campaign.scenario.policy_name
+
+    @property
+    def latencies_s(self) -> FloatArray:
+        """The latencies of all requests that count, in order; failed ones' are infinite."""
+        return np.sort(np.concatenate([np.asarray(each) for each in self.campaign.latencies_s]))
 
 
 @dataclass(frozen=True)
@@ -183,8 +190,3 @@ def read_json(path: Path) -> Any:
         raise ScenarioError(f"{path}: {error.strerror}; name a result folder") from error
     except ValueError as error:
         raise ScenarioError(f"{path}: no JSON: {error}; name a result folder") from error
-
-
-def pooled_s(run: Run) -> Sequence[float]:
-    """Return the latencies of all requests that count, failed ones' infinite."""
-    return [latency_s for each in run.campaign.latencies_s for latency_s in each]

@@ -14,7 +14,6 @@ SERIES: Final = 8
 DASHES: Final = ("solid", "dash", "dot", "dashdot")
 SYMBOLS: Final = ("circle", "diamond", "square", "triangle-up", "cross", "x")
 INK, SOFT, RULE, PAPER = "var(--ink)", "var(--soft)", "var(--rule)", "var(--paper)"
-GOOD, BAD, UNSURE = "var(--good)", "var(--bad)", "var(--unsure)"
 LOW, MIDDLE, HIGH = "var(--low)", "var(--middle)", "var(--high)"
 SCALE: Final = ((0.0, LOW), (0.5, MIDDLE), (1.0, HIGH))
 

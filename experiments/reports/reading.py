@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from experiments.parts import ORDERS
-from experiments.reports.fidelity import FidelityKept
+from experiments.reports.fidelity import ERRORS, FidelityKept
 from experiments.reports.kept import MANIFEST, Kept, Run, read_json
 from experiments.reports.look import colour
 from experiments.reports.sections import (
@@ -28,8 +28,6 @@ from experiments.reports.sections import (
 from experiments.reports.swept import Swept
 from experiments.reports.values import Key, Report, Section
 from sim.errors import ScenarioError
-
-ERRORS = "errors.json"
 
 
 def read(folder: Path) -> Report:

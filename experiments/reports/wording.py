@@ -23,11 +23,6 @@ def rounded(value: float, digits: int = 3) -> str:
     return f"{value:.0f}" if whole >= digits else f"{value:.{digits}g}"
 
 
-def milliseconds(value_s: float) -> str:
-    """Return seconds as milliseconds, without a unit, for a column that names it."""
-    return rounded(value_s * 1e3)
-
-
 def percent(fraction: float, digits: int = 1) -> str:
     """Return a fraction in per cent.
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
 
-from experiments.reports.kept import Run, pooled_s
+from experiments.reports.kept import Run
 from experiments.reports.look import chart, colour, dash, line_at, wide_axis
 from experiments.reports.values import Figure, Section, View
 from experiments.reports.wording import rounded
@@ -21,7 +21,9 @@ _VIEWS: Final = {"all": (0.0, 1.02), "the slowest tenth": (0.9, 1.002)}
 
 def section(runs: Sequence[Run]) -> Section | None:
     """Return the distributions, of all runs that have one."""
-    steady = [run for run in runs if not run.campaign.saturation]
+    steady = [
+        run for run in runs if not run.campaign.saturation and np.isfinite(run.latencies_s).any()
+    ]
     if not steady:
         return None
     curves = [curve(run) for run in steady]
@@ -38,14 +40,15 @@ def section(runs: Sequence[Run]) -> Section | None:
     if len(_worlds(steady)) > 1:
         caption += " Dashed: simulated; drawn through: for real."
     figure = Figure("latency", "Latency", caption, views, pd.concat(curves, ignore_index=True))
-    left_out = [run.label for run in runs if run.campaign.saturation]
-    prose = (f"No curve where there is no steady state: {', '.join(left_out)}.",)
+    drawn = {run.label for run in steady}
+    left_out = [run.label for run in runs if run.label not in drawn]
+    prose = (f"No curve without a steady state, or an answer: {', '.join(left_out)}.",)
     return Section("latency", "Latency", prose if left_out else (), (figure,))
 
 
 def curve(run: Run) -> pd.DataFrame:
     """Return the points of a run's distribution: ``latency_ms``, and the ``fraction`` by then."""
-    ordered = np.sort(np.asarray(pooled_s(run)))
+    ordered = run.latencies_s
     ended = ordered[np.isfinite(ordered)]
     places = _places(len(ended))
     return pd.DataFrame(

@@ -1,5 +1,6 @@
 """The topology, drawn, with what was used of each node and link."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -8,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from experiments.reports.kept import Run
-from experiments.reports.look import HIGH, LOW, RULE, SCALE, SOFT, chart
+from experiments.reports.look import HIGH, LOW, MIDDLE, RULE, SCALE, SOFT, chart
 from experiments.reports.values import Figure, Section, View
 from experiments.reports.wording import percent, rounded
 from topologies.topology import Link, Topology
@@ -17,7 +18,7 @@ Place = tuple[float, float]
 _CLASSES: Final = (0.01, 0.1, 0.3, 0.6, 1.0)
 """Bounds of the classes of use that a link's width and colour tell apart."""
 _WIDTHS_PX: Final = (1.0, 2.0, 3.5, 5.5, 8.0)
-_SHADES: Final = (RULE, LOW, "var(--middle)", HIGH, HIGH)
+_SHADES: Final = (RULE, LOW, MIDDLE, HIGH, HIGH)
 _MOST_NAMED: Final = 40
 _SYMBOLS: Final = {"sensor": "diamond", "edge": "square", "router": "circle", "cloud": "circle"}
 _NAMES_PX: Final = 170
@@ -69,7 +70,8 @@ def _used(run: Run) -> pd.DataFrame:
 
 def _chart(run: Run, places: Mapping[str, Place]) -> go.Figure:
     topology = run.kept.topology
-    used = {name: each.mean for name, each in run.campaign.utilisation.items()}
+    known = {name: each.mean for name, each in run.campaign.utilisation.items()}
+    used = defaultdict(float, known)  # nothing was used in a run that ended as it began
     names = len(topology.nodes) <= _MOST_NAMED
     across = max(column for column, _ in places.values())
     hidden = {"visible": False, "fixedrange": True}
@@ -135,13 +137,13 @@ def _nodes(
 ) -> go.Scatter:
     nodes = topology.nodes
     telling = [
-        f"{node.name}, {node.device.name}: busy {percent(used.get(node.name, 0.0))}"
+        f"{node.name}, {node.device.name}: busy {percent(used[node.name])}"
         if node.device
         else node.name
         for node in nodes
     ]
     short = [
-        f"{node.name}  {percent(used[node.name], 0)}" if used.get(node.name) else node.name
+        f"{node.name}  {percent(used[node.name], 0)}" if used[node.name] else node.name
         for node in nodes
     ]
     return go.Scatter(
@@ -151,7 +153,7 @@ def _nodes(
         marker={
             "size": [7 if node.role == "router" else 13 if named else 8 for node in nodes],
             "symbol": [_SYMBOLS[node.role] for node in nodes],
-            "color": [used.get(node.name, 0.0) for node in nodes],
+            "color": [used[node.name] for node in nodes],
             "cmin": 0, "cmax": 1, "colorscale": SCALE, "line": {"color": SOFT, "width": 1},
         },
         text=short,

@@ -1,6 +1,7 @@
 """Latency, exposure and cost against one another, and which policies nothing beats in all three."""
 
 from collections.abc import Sequence
+from math import isfinite
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -17,7 +18,7 @@ _LEAST_PX, _MOST_PX = 10.0, 34.0
 
 def section(runs: Sequence[Run]) -> Section | None:
     """Return the policies that have a latency; nothing of models that look at no picture."""
-    steady = [run for run in runs if not run.campaign.saturation]
+    steady = [run for run in runs if isfinite(run.campaign.metrics["p99_s"].mean)]
     if len(steady) < 2 or generates(runs[0].campaign.scenario.workload.model):
         return None
     data = pd.DataFrame([_row(run) for run in steady])

@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from experiments.breakdown import mean_and_tail
-from experiments.reports.kept import Run, pooled_s
+from experiments.reports.kept import Run
 from experiments.reports.look import PAPER, chart, place_colour
 from experiments.reports.values import Figure, Section, View
 from experiments.statistics.estimates import quantile_of
@@ -43,8 +43,8 @@ def section(runs: Sequence[Run]) -> Section | None:
 
 def _spent_ms(run: Run) -> pd.DataFrame:
     """Return a row per step: its place, and milliseconds in the mean and in the slowest."""
-    latencies_s = np.asarray(pooled_s(run))
-    tail_s = quantile_of(latencies_s[np.isfinite(latencies_s)], QUANTILE)
+    ended_s = run.latencies_s[np.isfinite(run.latencies_s)]
+    tail_s = quantile_of(ended_s, QUANTILE)
     table = mean_and_tail(run.spent, tail_s) * 1e3
     return pd.DataFrame(
         {
@@ -86,7 +86,7 @@ def _chart(
         if (label, place) in summed.index
     ]
     keys = [
-        go.Bar(x=[None], y=[labels[0]], orientation="h", name=place, marker=_fill(place, places))
+        go.Bar(x=[None], y=[None], orientation="h", name=place, marker=_fill(place, places))
         for place in places
     ]
     return chart(

@@ -5,14 +5,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from experiments.reports import reading
+from experiments.cli.main import status_of
+from experiments.reports import page, reading
 from experiments.reports.fidelity import FidelityKept
 from experiments.reports.kept import Kept
 from experiments.reports.sections import latencies, residuals, single_requests
 from experiments.reports.sections.network import layout
 from experiments.reports.values import Facts, Figure, Table
 from experiments.statistics.estimates import quantile_of
-from tests.experiments.reports.conftest import POLICIES, manifest
+from tests.experiments.reports.conftest import POLICIES, manifest, settings
 from topologies.shipped import load
 
 SECTIONS = {
@@ -119,3 +120,18 @@ def test_pixels_by_cloud_are_those_of_the_campaign(results: Path) -> None:
         expected = run.campaign.seen["pixels"]
         if len(expected):
             pd.testing.assert_series_equal(told[run.label], expected, check_names=False)
+
+
+def test_runs_that_came_to_nothing_are_reported_too(tmp_path: Path) -> None:
+    nodes = ("pi", "aws-micro", "gcp-micro", "azure-b1", "oracle-micro")
+    crashes = ", ".join(f"{{node: {node}, at: 0s, fault: crash}}" for node in nodes)
+    few = settings("replications=2", "workload.requests=4", "warm_up=0")
+    faults = ["--set", f"faults={{schedule: [{crashes}], plans: 1}}"]
+    asked = ["simulate", "small-sam", *few, *faults, "--policy", "offload", "--policy", "local"]
+    assert status_of([*asked, "--out", str(tmp_path / "failed")]) == 0
+    report = reading.read(tmp_path / "failed")
+    assert {answer.mark.text for answer in report.answers} == {"does not hold"}
+    names = [section.name for section in report.sections]
+    assert "incidents" in names
+    assert not {"latency", "requests", "pareto"} & set(names)
+    assert "does not hold" in page.render(report)
