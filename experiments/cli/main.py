@@ -14,6 +14,7 @@ from experiments.cli.doctor import doctor
 from experiments.cli.ending import end_with, program_of
 from experiments.cli.listing import listing
 from experiments.cli.privacy import privacy
+from experiments.cli.report import report
 from experiments.cli.run import run
 from experiments.cli.search import search
 from experiments.cli.simulate import simulate
@@ -34,6 +35,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "budget": budget,
     "sweep": sweep,
     "search": search,
+    "report": report,
     "calibrate": calibrate,
     "compare": compare,
     "train": train,

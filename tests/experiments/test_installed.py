@@ -77,6 +77,15 @@ def test_everything_that_ships_is_installed(target: Path, tmp_path: Path, kind: 
 @pytest.mark.long
 def test_every_data_file_of_the_repository_is_installed(target: Path) -> None:
     for package in PACKAGES:
-        for pattern in ("*.yaml", "*.json", "*.csv", "*.safetensors", "py.typed"):
+        for pattern in (
+            "*.yaml",
+            "*.json",
+            "*.csv",
+            "*.safetensors",
+            "*.html",
+            "*.css",
+            "*.js",
+            "py.typed",
+        ):
             for path in (REPOSITORY / package).rglob(pattern):
                 assert (target / path.relative_to(REPOSITORY)).is_file(), path
