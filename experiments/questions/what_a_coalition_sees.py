@@ -40,7 +40,7 @@ TOGETHER: Final = 2
 def main(
     scenario: ScenarioName = "jetson-16-clouds",
     figure: FigureFile = Path("coalitions.png"),
-    replications: Replications = 1,
+    replications: Replications = 3,
 ) -> None:
     """Simulate assignments to several numbers of clouds; print and plot what coalitions see."""
     rows, deadline_s = measured(scenario, replications)
