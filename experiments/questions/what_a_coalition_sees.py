@@ -105,7 +105,7 @@ def _draw_seen(axes: "Axes", rows: pd.DataFrame) -> None:
 def _draw_latency(axes: "Axes", rows: pd.DataFrame) -> None:
     for number, (assignment, cells) in enumerate(rows.groupby("assignment", sort=False)):
         seen = 100 * cells[TOGETHER]
-        axes.plot(1e3 * cells["p99_s"], seen, alpha=0.8, label=assignment, **look(number))
+        axes.plot(1e3 * cells["p99_s"], seen, label=assignment, linestyle="none", **look(number))
         for _, cell in cells.iterrows():
             place = (1e3 * cell["p99_s"], 100 * cell[TOGETHER])
             axes.annotate(str(cell["clouds"]), place, (5, 4), textcoords="offset points", size=8)
