@@ -40,7 +40,7 @@ TOGETHER: Final = 2
 def main(
     scenario: ScenarioName = "jetson-16-clouds",
     figure: FigureFile = Path("coalitions.png"),
-    replications: Replications = 1,
+    replications: Replications = 3,
 ) -> None:
     """Simulate assignments to several numbers of clouds; print and plot what coalitions see."""
     rows, deadline_s = measured(scenario, replications)
@@ -51,7 +51,7 @@ def main(
         seen, latency = canvas.subplots(1, 2)
         _draw_seen(seen, rows[rows["clouds"] == rows["clouds"].max()])
         _draw_latency(latency, rows)
-        latency.axvline(1e3 * deadline_s, color="grey", linestyle="--", label="deadline")
+        latency.set_xlabel(f"99th percentile of latency, ms (deadline: {1e3 * deadline_s:g})")
         handles, labels = latency.get_legend_handles_labels()
         canvas.legend(handles, labels, loc="outside lower center", ncols=len(labels))
 
@@ -105,12 +105,12 @@ def _draw_seen(axes: "Axes", rows: pd.DataFrame) -> None:
 def _draw_latency(axes: "Axes", rows: pd.DataFrame) -> None:
     for number, (assignment, cells) in enumerate(rows.groupby("assignment", sort=False)):
         seen = 100 * cells[TOGETHER]
-        axes.plot(1e3 * cells["p99_s"], seen, alpha=0.8, label=assignment, **look(number))
+        axes.plot(1e3 * cells["p99_s"], seen, label=assignment, linestyle="none", **look(number))
         for _, cell in cells.iterrows():
             place = (1e3 * cell["p99_s"], 100 * cell[TOGETHER])
             axes.annotate(str(cell["clouds"]), place, (5, 4), textcoords="offset points", size=8)
-    axes.set(xlabel="99th percentile of latency, ms (numbers: clouds used)", ylim=(0, None))
-    axes.set(ylabel=f"of an image that {TOGETHER} clouds see, %")
+    axes.set(ylabel=f"of an image that {TOGETHER} clouds see, %", ylim=(0, None))
+    axes.set_title("numbers: clouds used", fontsize=10)
 
 
 if __name__ == "__main__":

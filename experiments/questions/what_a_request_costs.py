@@ -46,7 +46,7 @@ def main(
         panels = canvas.subplots(1, len(FIGURES), sharey=True)
         for number, (axes, column) in enumerate(zip(panels, FIGURES, strict=True)):
             bars = axes.barh(rows.index, rows[column], color=COLOURS[number])
-            axes.bar_label(bars, [f" {each:.2g}" for each in rows[column]], fontsize=8)
+            axes.bar_label(bars, [f" {each:.3g}" for each in rows[column]], fontsize=8)
             axes.set_title(FIGURES[column], fontsize=10)
             axes.margins(x=0.25)
             axes.locator_params(axis="x", nbins=4)

@@ -5,7 +5,6 @@ Run it as ``python -m experiments.questions.what_faults_cost [SCENARIO] [FIGURE]
 scheduled fault part before, while and after.
 """
 
-from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -56,6 +55,7 @@ def main(
             _draw(axes, rows, bounds_s)
             axes.set_title(policy, fontsize=10)
         panels[0].legend(loc="upper right", ncols=3)
+        panels[0].set_ylim(bottom=0)
         panels[-1].set_xlabel("arrival of the request, s")
         canvas.supylabel("latency, ms")
 
@@ -81,12 +81,16 @@ def requests(scenario: Scenario) -> pd.DataFrame:
 
 
 def summary(rows: pd.DataFrame, bounds_s: tuple[float, float]) -> pd.DataFrame:
-    """Return a row for each phase: latency of what was answered, and what was lost."""
+    """Return a row for each phase: latency of what was answered, and what was lost.
+
+    A request is of before where it ended before the first fault, of after where it came after the
+    last.
+    """
     first_s, last_s = bounds_s
-    phases = pd.cut(rows["arrival_s"], [-inf, first_s, last_s, inf], labels=PHASES, right=False)
-    return pd.DataFrame(
-        {phase: _of_phase(cells) for phase, cells in rows.groupby(phases, observed=False)}
-    ).T
+    before, after = rows["end_s"] < first_s, rows["arrival_s"] >= last_s
+    masks = (before, ~(before | after), after)
+    found = {phase: _of_phase(rows[mask]) for phase, mask in zip(PHASES, masks, strict=True)}
+    return pd.DataFrame(found).T
 
 
 def _of_phase(cells: pd.DataFrame) -> dict[str, str]:
@@ -115,7 +119,6 @@ def _draw(axes: "Axes", rows: pd.DataFrame, bounds_s: tuple[float, float]) -> No
         cells = rows[chosen]
         axes.plot(cells["arrival_s"], 1e3 * cells["latency_s"], marker, color=COLOURS[number],
                   markersize=4 + 3 * number, label=label)  # fmt: skip
-    axes.set_ylim(0, None)
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def main(
     """Judge every cell; print and draw a map for each codec."""
     cells, deadline_s = judged(scenario, replications)
     _tell(cells, deadline_s)
-    with drawn(figure, 13, 4.2) as canvas:
+    with drawn(figure, 12, 4) as canvas:
         panels = canvas.subplots(1, len(CODECS), sharey=True)
         for axes, codec in zip(panels, CODECS, strict=True):
             _draw(axes, cells[cells["codec"] == codec], deadline_s)

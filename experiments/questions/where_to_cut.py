@@ -97,7 +97,9 @@ def _draw_kept(axes: "Axes", rows: pd.DataFrame) -> None:
     for number, (codec, cells) in enumerate(rows.groupby("codec", sort=False)):
         even = cells[cells["before"] == cells["after"]]
         label = f"{codec}, {even['up_kB_per_token'].iloc[0]:.3g} kB up a token"
-        axes.plot(even["before"], even["token_ms"], label=label, **look(number))
+        size = 13 - 3 * number  # they may lie upon each other
+        axes.plot(even["before"], even["token_ms"], label=label, markersize=size, fillstyle="none",
+                  **look(number))  # fmt: skip
     axes.set(xscale="log", xlabel="layers at the edge, at either end", ylabel="ms per token")
     axes.set_xticks(even["before"], [str(each) for each in even["before"]])
     axes.minorticks_off()

@@ -64,4 +64,4 @@ def test_the_map_has_the_deadline_of_the_scenario(
         assert all(one >= other for one, other in pairwise(line["p99_s"]))
     where_the_deadline_holds.main(scenario, figure, 1)
     assert "900 ms" in capsys.readouterr().out
-    pictured(1300, 420)
+    pictured(1200, 400)

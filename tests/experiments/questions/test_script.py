@@ -46,7 +46,7 @@ def test_an_unknown_scenario_is_one_line(
         (["jetson-16-clouds", "figure.docx"], ("FIGURE", "figure.docx", ".png")),
         (["jetson-16-clouds", "nowhere/figure.png"], ("FIGURE", "nowhere/figure.png", "folder")),
         (["jetson-16-clouds", "figure.png", "0"], ("REPLICATIONS",)),
-        (["jetson-16-clouds", "figure.png", "many"], ("REPLICATIONS", "many")),
+        (["jetson-16-clouds", "figure.png", "many"], ("REPLICATIONS", "integer")),
     ],
 )
 def test_arguments_are_looked_at_first(
