@@ -64,11 +64,11 @@ def judged(name: str, replications: int) -> tuple[pd.DataFrame, float]:
     asked = worlds(name, [f"replications={replications}"], points)
     deadline_s, found = asked[0].deadline_s, campaigns(asked)
     cells["p99_s"] = [p99_s(each) for each in found]
-    cells["answer"] = [
+    answers = [
         judge(each.latencies_s, deadline_s, QUANTILE, CONFIDENCE, each.saturation).answer
         for each in found
     ]
-    return cells, deadline_s
+    return cells.assign(answer=pd.Series(answers, dtype=object)), deadline_s
 
 
 def _tell(cells: pd.DataFrame, deadline_s: float) -> None:
