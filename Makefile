@@ -73,11 +73,18 @@ bench: .venv/.all .venv/.compiled
 	$(BIN)/python -m real_runner.bench.encoder
 	$(BIN)/python -m real_runner.bench.decoding
 
+# What can be simulated in a few minutes; those that emulate links ask for more than a machine alone.
+QUESTIONS := policies schedulers how_many_clouds how_fast_a_link where_the_deadline_holds \
+	what_a_coalition_sees who_copes_with_stragglers what_faults_cost what_a_request_costs
+
 experiments: .venv/.all .venv/.compiled
-	mkdir -p results
-	$(BIN)/python -m experiments.policies jetson-16-clouds results/policies.png
-	$(BIN)/python -m experiments.schedulers jetson-16-clouds results/schedulers.png 2
-	$(BIN)/python -m experiments.how_many_clouds jetson-16-clouds results/clouds.png 1
+	mkdir -p results/experiments
+	@for question in $(QUESTIONS); do \
+		echo "== $$question"; \
+		$(BIN)/python -m experiments.questions.$$question jetson-16-clouds results/experiments/$$question.png || exit; \
+	done
+	$(BIN)/python -m experiments.questions.where_to_cut small-llama results/experiments/where_to_cut_small.png
+	$(BIN)/python -m experiments.questions.where_to_cut llama2-7b-jetson-cloud results/experiments/where_to_cut.png
 
 check: .venv/.all
 	$(BIN)/ruff format --check .

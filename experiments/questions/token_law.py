@@ -1,10 +1,11 @@
 """How many tokens per second does a split Llama write over a long way? Simulated and emulated.
 
-Run it as ``python -m experiments.token_law``, or copy it. Between tokens the rate should be what
-one round trip yields over (round trip + compute): one token, or with guesses as many as hold. The
-text is the model's own, which after a while runs in circles, as drawn weights do: so guessing by
-lookup has something to find. The emulated world has real shards, held for as long as their devices'
-profiles say, and real TCP over links of our own; it needs what ``--links userspace`` needs.
+Run it as ``python -m experiments.questions.token_law``, or copy it. Between tokens the rate should
+be what one round trip yields over (round trip + compute): one token, or with guesses as many as
+hold. The text is the model's own, which after a while runs in circles, as drawn weights do: so
+guessing by lookup has something to find. The emulated world has real shards, held for as long as
+their devices' profiles say, and real TCP over links of our own; it needs what ``--links userspace``
+needs.
 """
 
 import sys

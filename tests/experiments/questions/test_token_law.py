@@ -5,7 +5,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("grpc")
 
-from experiments.token_law import Row, measured
+from experiments.questions.token_law import Row, measured
 from real_runner.errors import RunRefusedError
 from tests.emulating import why_not
 

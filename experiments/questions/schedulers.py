@@ -1,36 +1,41 @@
 """Which assignment is best as load grows, and how near any comes to what is possible.
 
-Run it as ``python -m experiments.schedulers [SCENARIO] [FIGURE.png] [REPLICATIONS]``. The bound is
-of a request alone in the world (`sim.policies.bound`): no assignment comes below it at any load.
+Run it as ``python -m experiments.questions.schedulers [SCENARIO] [FIGURE] [REPLICATIONS]``. The
+bound is of a request alone in the world (`sim.policies.bound`): no assignment comes below it at any
+load.
 """
 
-import sys
+from pathlib import Path
+from typing import Final
 
-import matplotlib.pyplot as plt
-
+from experiments.cli.options import ScenarioName
+from experiments.questions.campaigns import swept
+from experiments.questions.picture import drawn, look
+from experiments.questions.script import FigureFile, Replications, ask
 from experiments.scenarios.loader import load
-from experiments.sweeps.sweeping import sweep
 from sim.policies.bound import least_latency_s
 from sim.policies.placement import Job
 from sim.policies.registry import policy_named
 from sim.policies.sharded import Sharded
 from sim.policy import Estimates
 
-SHARDED = "sharded/deferred:codec=int8,assignment="
-ASSIGNMENTS = (
+SHARDED: Final = "sharded/deferred:codec=int8,assignment="
+ASSIGNMENTS: Final = (
     "round-robin", "speed-proportional", "heft", "least-makespan", "speed-proportional,lanes=2",
     "speed-proportional,lanes=6,piece=1", "least-makespan,lanes=6,piece=1",
 )  # fmt: skip
-LOADS = "workload.arrivals.rate_per_s=1.0,4.0,8.0"
+LOADS: Final = "workload.arrivals.rate_per_s=1.0,4.0,8.0"
 
 
 def main(
-    scenario: str = "jetson-16-clouds", figure: str = "schedulers.png", replications: str = "5"
+    scenario: ScenarioName = "jetson-16-clouds",
+    figure: FigureFile = Path("schedulers.png"),
+    replications: Replications = 2,
 ) -> None:
     """Sweep assignments over load, print each one's gap to the bound, and plot it."""
     bound_s = bound(scenario, SHARDED + "heft")
     policies = [SHARDED + each for each in ASSIGNMENTS]
-    rows = sweep(scenario, policies, [LOADS], [f"replications={replications}"])
+    rows = swept(scenario, policies, [LOADS], [f"replications={replications}"])
     load_key = LOADS.partition("=")[0]
     rows["gap"] = rows["p50_s"] / bound_s - 1
     rows["assignment"] = rows["policy"].str.removeprefix(SHARDED)
@@ -38,13 +43,13 @@ def main(
     print("Gap of the median to that:")
     table = rows.pivot_table(index="assignment", columns=load_key, values="gap", sort=False)
     print(table.map("{:.1%}".format).to_string())
-    _, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
-    for name, cells in rows.groupby("assignment", sort=False):
-        axes.plot(cells[load_key], 1e3 * cells["p50_s"], "o-", label=name)
-    axes.axhline(1e3 * bound_s, color="grey", linestyle="--", label="bound, idle")
-    axes.set(xlabel="requests per second", ylabel="median latency, ms")
-    axes.legend()
-    plt.savefig(figure, dpi=100)
+    with drawn(figure, 8, 4.5) as canvas:
+        axes = canvas.subplots()
+        for number, (name, cells) in enumerate(rows.groupby("assignment", sort=False)):
+            axes.plot(cells[load_key], 1e3 * cells["p50_s"], label=name, **look(number))
+        axes.axhline(1e3 * bound_s, color="grey", linestyle="--", label="bound, idle")
+        axes.set(xlabel="requests per second", ylabel="median latency, ms")
+        axes.legend()
 
 
 def bound(scenario: str, policy: str) -> float:
@@ -57,4 +62,4 @@ def bound(scenario: str, policy: str) -> float:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    ask(main)

@@ -1,7 +1,8 @@
 """What do bandwidth, delay and loss of the edge's access link cost? Simulated and emulated.
 
-Run it as ``python -m experiments.link_sweep [--scenario NAME] [--figure FILE.png]``, or copy it:
-one scenario, one link in many guises, the same plans in both worlds, one figure. The emulated
+Run it as ``python -m experiments.questions.link_sweep [--scenario NAME] [--figure FILE.png]``, or
+copy it: one scenario, one link in many guises, the same plans in both worlds, one figure. The
+emulated
 world has workers that hold their device for as long as its profile says, and real TCP over links
 of our own, each measured before it is used; it needs what ``--links userspace`` needs.
 """
@@ -17,11 +18,11 @@ import matplotlib.pyplot as plt
 import typer
 
 from experiments.campaign import run_campaign
+from experiments.questions.access import access_of, behind
 from experiments.scenarios.loader import load
 from experiments.workplaces import Links, open_runner
 from real_runner.deployment import Deployment, NodeSpec
 from sim.engine.simulator import Simulator
-from sim.errors import ScenarioError
 from sim.runner import Scenario
 from topologies.topology import Link, Topology
 
@@ -78,24 +79,17 @@ def with_access(topology: Topology, point: Point) -> Topology:
 
     Raises `ScenarioError` where there are several edges or several such links.
     """
-    edges = {node.name for node in topology.nodes if node.role == "edge"}
-    access = [link for link in topology.links if edges & {link.source, link.target}]
-    if len(access) != 1:
-        raise ScenarioError(
-            f"topology {topology.name!r}: {len(access)} links lead to an edge; this sweep changes "
-            "the one link behind which all clouds are"
-        )
+    access = access_of(topology)
     guised = Link(
-        access[0].source,
-        access[0].target,
+        access.source,
+        access.target,
         point.rate_bits_per_s,
         point.delay_s,
         loss=point.loss,
         transport="tcp",
         congestion="bbr",
     )
-    links = tuple(guised if link is access[0] else link for link in topology.links)
-    return replace(topology, links=links)
+    return behind(topology, guised)
 
 
 def plot(points: list[Point], figure: str | Path) -> None:

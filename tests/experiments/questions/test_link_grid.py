@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("pyroute2", reason="pip install 'tessera[real]'")
 
-from experiments.link_grid import GRID, SLACK_S, Cell, Figure, Measured, measure
+from experiments.questions.link_grid import GRID, SLACK_S, Cell, Figure, Measured, measure
 from experiments.workplaces import Links
 from tests.emulating import why_not
 
@@ -54,7 +54,7 @@ def test_all_links_of_the_grid_are_as_they_should_be() -> None:
 def test_links_of_netem_are_as_they_should_be_in_a_guest_that_has_it() -> None:
     if reason := why_not("linux.uml"):
         pytest.skip(reason)
-    command = [sys.executable, "-m", "experiments.link_grid", "--links", "netem"]
+    command = [sys.executable, "-m", "experiments.questions.link_grid", "--links", "netem"]
     command += ["--inside", "uml", "--rate", "10Mbit/s", "--rate", "100Mbit/s", "--dilation", "2"]
     command += ["--delay", "20ms", "--loss", "0", "--loss", "0.01"]
     for _ in range(3):  # a guest is an ordinary process: what this machine does meanwhile shows

@@ -1,7 +1,8 @@
 """Do emulated links do what they are told? ping and iperf3 over delays, rates and losses.
 
-Run it as ``python -m experiments.link_grid [--links netem --inside uml] [--rate 1Mbit/s …]``, with
-``--dilation K`` in slow motion, for what a machine or a guest cannot carry at full speed. All
+Run it as ``python -m experiments.questions.link_grid [--links netem --inside uml] [--rate
+1Mbit/s …]``, with ``--dilation K`` in slow motion, for what a machine or a guest cannot carry at
+full speed. All
 cells of the grid are links of one star, measured at their ends by programs that everybody trusts:
 the idle round trip, what TCP carries where nothing is lost, and the share of datagrams lost where
 some are.
@@ -305,7 +306,7 @@ def main(
 ) -> None:
     """Measure a grid of emulated links and say which are within tolerance."""
     if inside is Place.UML:
-        program = (sys.executable, "-P", "-m", "experiments.link_grid")
+        program = (sys.executable, "-P", "-m", "experiments.questions.link_grid")
         raise typer.Exit(run_in_guest([*program, *left_out(sys.argv[1:], "--inside")]))
     usual = GUEST_RATES_BITS_PER_S if is_guest() else RATES_BITS_PER_S
     rates = [parse_quantity(each, "rate") for each in rate or []] or usual

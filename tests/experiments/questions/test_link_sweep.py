@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("pyroute2", reason="pip install 'tessera[real]'")
 pytest.importorskip("matplotlib", reason="pip install 'tessera[plot]'")
 
-from experiments.link_sweep import GRID, Point, measured, plot, with_access
+from experiments.questions.link_sweep import GRID, Point, measured, plot, with_access
 from experiments.scenarios.loader import load
 from sim.errors import ScenarioError
 from tests.emulating import why_not
