@@ -69,6 +69,7 @@ test: packages .venv/.all .venv/.compiled
 bench: .venv/.all .venv/.compiled
 	$(BIN)/python -m experiments.bench
 	$(BIN)/python -m experiments.bench.overhead
+	$(BIN)/python -m experiments.bench.reporting
 	$(BIN)/python -m real_runner.bench.transport
 	$(BIN)/python -m real_runner.bench.encoder
 	$(BIN)/python -m real_runner.bench.decoding

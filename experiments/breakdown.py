@@ -27,6 +27,18 @@ def breakdown(steps: pd.DataFrame, topology: Topology) -> pd.DataFrame:
     return wide.loc[:, wide.sum() > 0]
 
 
+def mean_and_tail(spent: pd.DataFrame, tail_s: float) -> pd.DataFrame:
+    """Return the mean seconds per kind over all requests and over those of ``tail_s`` or more.
+
+    ``spent`` is what `breakdown` returns; the columns are ``mean`` and ``slowest``, the kind that
+    takes most stands first.
+    """
+    latency_s = spent.sum(axis=1)
+    slowest = spent[latency_s >= min(tail_s, latency_s.max())]
+    table = pd.DataFrame({"mean": spent.mean(), "slowest": slowest.mean()})
+    return table.sort_values("mean", ascending=False)
+
+
 def _labels(steps: pd.DataFrame, topology: Topology) -> list[str]:
     side = {node.name: node.role if node.trusted else "cloud" for node in topology.nodes}
     columns = (steps[column] for column in ("kind", "stage", "node", "source", "target"))

@@ -53,6 +53,120 @@ class Campaign:
     held: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
+@dataclass(frozen=True)
+class Replicated:
+    """What one replication left: a row per request, in the order of arrival, and what follows.
+
+    ``seen`` and ``held`` have the last request of each way in which a node saw or held anything,
+    which is enough, whatever the warm-up.
+    """
+
+    requests: pd.DataFrame
+    utilisation: dict[str, float]
+    evidence: Evidence
+    seen: pd.DataFrame
+    held: pd.DataFrame
+
+
+class Replicating:
+    """One replication of a scenario in the making: its tables, chunk by chunk, then its trace."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._work = Work(scenario.topology, scenario.workload.requests)
+        self._requests: list[pd.DataFrame] = []
+        self._seen: list[pd.DataFrame] = []
+        self._held: list[pd.DataFrame] = []
+
+    def add(
+        self,
+        requests: pd.DataFrame,
+        steps: pd.DataFrame,
+        exposure: pd.DataFrame,
+        holdings: pd.DataFrame,
+    ) -> None:
+        """Add a chunk's tables; see `sim.tables.Tables`."""
+        self._requests.append(requests)
+        self._work.add(steps)
+        self._seen.append(_last_seen(exposure))
+        self._held.append(_last_held(holdings))
+
+    def finished(self, trace: Trace) -> Replicated:
+        """Sum up; of ``trace`` only the books of the whole run count."""
+        requests = pd.concat(self._requests).sort_values("request", ignore_index=True)
+        return Replicated(
+            requests,
+            utilisation(trace),
+            evidence(occupied_s(trace), self._work, requests),
+            pd.concat(self._seen),
+            pd.concat(self._held),
+        )
+
+
+class Gathered:
+    """The replications of a scenario that there are so far, from wherever they come."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._scenario = scenario
+        self._replicated: list[Replicated] = []
+        self._latencies_s: list[FloatArray] = []
+        self._rows: list[dict[str, float]] = []
+        self._rows_leave_out = 0
+
+    def __len__(self) -> int:
+        return len(self._replicated)
+
+    def add(self, replicated: Replicated) -> None:
+        """Add one more."""
+        self._replicated.append(replicated)
+        self._latencies_s.append(counting_latencies(replicated.requests))
+
+    def campaign(self) -> Campaign:
+        """Sum up; there is at least one replication."""
+        scenario = replace(self._scenario, replications=len(self))
+        warm_up = self._warm_up()
+        latencies_s = [each[warm_up.requests :] for each in self._latencies_s]
+        rows = self._row_per_replication(warm_up.requests)
+        saturated = saturation(scenario, [each.evidence for each in self._replicated])
+        return Campaign(
+            scenario=scenario,
+            replications=tuple(rows),
+            metrics=self._metrics(rows, warm_up.requests, saturated),
+            utilisation=summarise([each.utilisation for each in self._replicated]),
+            latencies_s=tuple(tuple(each.tolist()) for each in latencies_s),
+            seen=_seen([each.seen for each in self._replicated], warm_up.requests),
+            warm_up=warm_up,
+            saturation=saturated,
+            batches=_batches(latencies_s[0]) if len(self) == 1 else None,
+            held=_held([each.held for each in self._replicated], warm_up.requests),
+        )
+
+    def _warm_up(self) -> WarmUp:
+        if self._scenario.warm_up != AUTO:
+            return WarmUp(self._scenario.warm_up)
+        return mser5(self._latencies_s)
+
+    def _row_per_replication(self, warm_up: int) -> list[dict[str, float]]:
+        """Return each replication's metrics, working out only those that are not known yet."""
+        if warm_up != self._rows_leave_out:
+            self._rows, self._rows_leave_out = [], warm_up
+        deadline_s = self._scenario.deadline_s
+        new = self._replicated[len(self._rows) :]
+        self._rows += [replication_metrics(each.requests, warm_up, deadline_s) for each in new]
+        return list(self._rows)
+
+    def _metrics(
+        self, rows: list[dict[str, float]], warm_up: int, saturated: Saturation
+    ) -> dict[str, Estimate]:
+        found: Mapping[str, Estimate] = (
+            summarise(rows)
+            if len(self) > 1
+            else single_metrics(self._replicated[0].requests, warm_up, self._scenario.deadline_s)
+        )
+        timed = [name for name in (*LATENCY_METRICS, *TOKEN_METRICS) if name in found]
+        void = dict.fromkeys(timed, unbounded(np.nan)) if saturated else {}
+        return {**found, **void}
+
+
 class Replications:
     """The replications of a scenario so far: run one more, or sum them up, at any time.
 
@@ -70,32 +184,21 @@ class Replications:
         self._runner = runner
         self._folder = folder
         self._look = look
-        self._requests: list[pd.DataFrame] = []
-        self._latencies_s: list[FloatArray] = []
-        self._utilisation: list[dict[str, float]] = []
-        self._exposures: list[pd.DataFrame] = []
-        self._holdings: list[pd.DataFrame] = []
-        self._evidence: list[Evidence] = []
-        self._rows: list[dict[str, float]] = []
-        self._rows_leave_out = 0
+        self._gathered = Gathered(scenario)
 
     def __len__(self) -> int:
-        return len(self._requests)
+        return len(self._gathered)
 
     def run_next(self) -> None:
         """Run the next replication."""
         scenario, replication = self.scenario, len(self)
-        work = Work(scenario.topology, scenario.workload.requests)
+        replicating = Replicating(scenario)
         ledger = Ledger(scenario.topology, replication)
-        chunks: list[pd.DataFrame] = []
 
         def take(chunk: Trace) -> None:
             tables = Tables(chunk, replication)
-            chunks.append(tables.requests())
-            work.add(tables.steps())
+            replicating.add(tables.requests(), tables.steps(), tables.exposure(), tables.holdings())
             ledger.add(tables)
-            self._exposures.append(_last_seen(tables.exposure()))
-            self._holdings.append(_last_held(tables.holdings()))
             if self._folder is not None:
                 self._folder.add(scenario.policy_name, replication, tables)
             self._look(tables)
@@ -103,57 +206,11 @@ class Replications:
         trace = self._runner.run(scenario, replication, Sink(take))
         if self._folder is not None:
             self._folder.add_books(scenario.policy_name, ledger, trace)
-        requests = pd.concat(chunks).sort_values("request", ignore_index=True)
-        self._requests.append(requests)
-        self._latencies_s.append(counting_latencies(requests))
-        self._utilisation.append(utilisation(trace))
-        self._evidence.append(evidence(occupied_s(trace), work, requests))
+        self._gathered.add(replicating.finished(trace))
 
     def campaign(self) -> Campaign:
         """Sum up; at least one replication has been run."""
-        scenario = replace(self.scenario, replications=len(self))
-        warm_up = self._warm_up()
-        latencies_s = [each[warm_up.requests :] for each in self._latencies_s]
-        rows = self._row_per_replication(warm_up.requests)
-        saturated = saturation(scenario, self._evidence)
-        return Campaign(
-            scenario=scenario,
-            replications=tuple(rows),
-            metrics=self._metrics(rows, warm_up.requests, saturated),
-            utilisation=summarise(self._utilisation),
-            latencies_s=tuple(tuple(each.tolist()) for each in latencies_s),
-            seen=_seen(self._exposures, warm_up.requests),
-            warm_up=warm_up,
-            saturation=saturated,
-            batches=_batches(latencies_s[0]) if len(self) == 1 else None,
-            held=_held(self._holdings, warm_up.requests),
-        )
-
-    def _warm_up(self) -> WarmUp:
-        if self.scenario.warm_up != AUTO:
-            return WarmUp(self.scenario.warm_up)
-        return mser5(self._latencies_s)
-
-    def _row_per_replication(self, warm_up: int) -> list[dict[str, float]]:
-        """Return each replication's metrics, working out only those that are not known yet."""
-        if warm_up != self._rows_leave_out:
-            self._rows, self._rows_leave_out = [], warm_up
-        deadline_s = self.scenario.deadline_s
-        new = self._requests[len(self._rows) :]
-        self._rows += [replication_metrics(table, warm_up, deadline_s) for table in new]
-        return list(self._rows)
-
-    def _metrics(
-        self, rows: list[dict[str, float]], warm_up: int, saturated: Saturation
-    ) -> dict[str, Estimate]:
-        found: Mapping[str, Estimate] = (
-            summarise(rows)
-            if len(self) > 1
-            else single_metrics(self._requests[0], warm_up, self.scenario.deadline_s)
-        )
-        timed = [name for name in (*LATENCY_METRICS, *TOKEN_METRICS) if name in found]
-        void = dict.fromkeys(timed, unbounded(np.nan)) if saturated else {}
-        return {**found, **void}
+        return self._gathered.campaign()
 
 
 def run_campaign(

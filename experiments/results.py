@@ -17,7 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from math import isnan
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import pandas as pd
 import pyarrow as pa
@@ -28,6 +28,9 @@ from sim.errors import ScenarioError
 from sim.ledger import TOTALS, Ledger
 from sim.tables import Tables
 from sim.trace import Trace
+from topologies.documents import DocumentError
+from topologies.files import write_topology
+from topologies.topology import Topology
 
 _NUMBERS = {"queued_s", "start_s", "end_s", "bytes", "flops", "energy_j", "arrival_s", "latency_s",
             "bytes_up", "bytes_down", "cost_usd", "carbon_g", "pixels", "pixels_max_node",
@@ -37,6 +40,10 @@ _INTEGERS = {"request", "replication", "attempt", "step", "slots", "tokens", "de
              "depth_most"}  # fmt: skip
 _FLAGS = {"critical", "mixes"}
 
+
+TIMELINE: Final = "timeline.json"
+TOPOLOGY: Final = "topology.yaml"
+"""The world that a run had: what its scenario names may have changed since, or be elsewhere."""
 
 _NOTHING_MORE: Mapping[str, Any] = MappingProxyType({})
 
@@ -55,6 +62,7 @@ class ResultFolder:
         self._drawn: dict[str, list[pd.DataFrame]] = {}
         self._totals: dict[str, list[dict[str, float]]] = {}
         self._worlds: dict[str, None] = {}
+        self._topology: Topology | None = None
         self._manifest: Mapping[str, Any] | None = None
 
     def __enter__(self) -> Self:
@@ -81,6 +89,7 @@ class ResultFolder:
 
     def add_books(self, policy: str, ledger: Ledger, trace: Trace) -> None:
         """Append the books of one replication under ``policy``, all of its chunks added."""
+        self._topology = trace.topology
         self._append("nodes", policy, ledger.nodes(trace))
         self._append("links", policy, ledger.links(trace))
         self._append("incidents", policy, ledger.incidents(trace))
@@ -123,10 +132,14 @@ class ResultFolder:
             if kind is None and self._manifest is not None:
                 manifest = {**self._manifest, "totals": self._summed()}
                 _write_json(self._draft / "manifest.json", manifest)
-                _write_json(self._draft / "timeline.json", {"traceEvents": self._events()})
+                _write_json(self._draft / TIMELINE, {"traceEvents": self._events()})
+                if self._topology is not None:
+                    write_topology(self._topology, self._draft / TOPOLOGY)
                 self._draft.rename(self.path)
         except OSError as failure:
             raise self._complaint(failure) from failure
+        except DocumentError as failure:
+            raise ScenarioError(f"--out {self.path}: {failure}") from failure
         finally:
             self._clear()
 

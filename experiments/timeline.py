@@ -6,7 +6,7 @@ microseconds, as the format wants it.
 """
 
 from collections import defaultdict
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -48,6 +48,21 @@ def timeline_events(steps: pd.DataFrame, policy: str, process: int) -> list[Even
             for event in _slices(row, process, threads[track])
         ),
     ]
+
+
+def together(timelines: Iterable[Sequence[Event]]) -> list[Event]:
+    """Return several timelines as one, in which no process or transfer is taken for another's."""
+    events: list[Event] = []
+    for timeline in timelines:
+        before = max((event["pid"] for event in events), default=0)
+        events += [_after(event, before) for event in timeline]
+    return events
+
+
+def _after(event: Event, before: int) -> Event:
+    """Return an event of a process that is numbered after so many others."""
+    own = {"id": f"{before}:{event['id']}"} if "id" in event else {}
+    return {**event, "pid": event["pid"] + before, **own}
 
 
 def _tracks(rows: list[Row]) -> list[str]:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from math import ceil, log, sqrt
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,10 @@ from scipy.special import betaincinv, stdtrit
 from experiments.saturation import Saturation
 from experiments.statistics.batches import batch_quantile, batching
 from experiments.statistics.estimates import Estimate, estimate, quantile_of
+
+QUANTILE: Final = 0.99
+CONFIDENCE: Final = 0.95
+"""What is judged, and how surely, where nobody says otherwise."""
 
 
 class Answer(Enum):

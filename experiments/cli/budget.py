@@ -8,7 +8,7 @@ import pandas as pd
 import typer
 from rich.table import Table
 
-from experiments.breakdown import breakdown
+from experiments.breakdown import breakdown, mean_and_tail
 from experiments.campaign import Campaign, run_campaign
 from experiments.cli.notes import notes, policy_json
 from experiments.cli.options import (
@@ -22,7 +22,7 @@ from experiments.cli.options import (
 from experiments.cli.plain import number
 from experiments.scenarios.loader import load
 from experiments.statistics.estimates import unbounded
-from experiments.verdict import Answer, Verdict, judge
+from experiments.verdict import CONFIDENCE, QUANTILE, Answer, Verdict, judge
 from sim.engine.simulator import Simulator
 from sim.errors import ScenarioError
 from sim.runner import Scenario
@@ -35,8 +35,8 @@ def budget(
         str | None,
         typer.Option(help="Duration with its unit, e.g. 320ms; default: the scenario's."),
     ] = None,
-    quantile: Annotated[float, typer.Option(help="Fraction that must meet it.")] = 0.99,
-    confidence: Annotated[float, typer.Option(help="Confidence of each bound.")] = 0.95,
+    quantile: Annotated[float, typer.Option(help="Fraction that must meet it.")] = QUANTILE,
+    confidence: Annotated[float, typer.Option(help="Confidence of each bound.")] = CONFIDENCE,
     policy: Annotated[
         str | None, typer.Option(help="NAME[:key=value,…]; default: the scenario's.")
     ] = None,
@@ -57,7 +57,7 @@ def budget(
         raise ScenarioError(f"--deadline {deadline}: give a positive duration, e.g. 320ms")
     campaign, spent = _run(chosen)
     verdict = judge(campaign.latencies_s, deadline_s, quantile, confidence, campaign.saturation)
-    spent_ms = _mean_and_tail(spent, verdict.quantile_s.mean) * 1e3
+    spent_ms = mean_and_tail(spent, verdict.quantile_s.mean) * 1e3
     if as_json:
         print(json.dumps(_as_json(campaign, deadline_s, quantile, verdict, spent_ms), indent=1))
     else:
@@ -76,14 +76,6 @@ def _run(scenario: Scenario) -> tuple[Campaign, pd.DataFrame]:
         campaign = run_campaign(scenario, Simulator(), advance=advance, look=look)
     counted = [pieces[pieces.index >= campaign.warm_up.requests] for pieces in spent]
     return campaign, pd.concat(counted, ignore_index=True).fillna(0.0)
-
-
-def _mean_and_tail(spent: pd.DataFrame, tail_s: float) -> pd.DataFrame:
-    """Return the mean seconds per kind over all requests and over those of ``tail_s`` or more."""
-    latency_s = spent.sum(axis=1)
-    slowest = spent[latency_s >= min(tail_s, latency_s.max())]
-    table = pd.DataFrame({"mean": spent.mean(), "slowest": slowest.mean()})
-    return table.sort_values("mean", ascending=False)
 
 
 _WORDS = {

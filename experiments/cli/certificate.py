@@ -68,12 +68,13 @@ def _table(checks: list[Mapping[str, Any]]) -> Table:
     for check in checks:
         figures = [check[name] for name in ("measured", "expected", "least", "most")]
         holds = check["least"] <= check["measured"] <= check["most"]
-        told = [_figure(each, check["unit"]) for each in figures]
+        told = [measured(each, check["unit"]) for each in figures]
         table.add_row(check["channel"], check["what"], *told, "holds" if holds else "DOES NOT HOLD")
     return table
 
 
-def _figure(value: float, unit: str) -> str:
+def measured(value: float, unit: str) -> str:
+    """Return a figure of a check in the unit that people read."""
     if unit == "s":
         return f"{value * 1e3:.3f} ms"
     if unit == "bit/s":

@@ -14,6 +14,7 @@ import typer
 from rich.table import Table
 
 from experiments.cli.dilating import DilationOption, settle_dilation
+from experiments.cli.ending import command_line
 from experiments.cli.inside import InsideOption, LinksOption, MemoryOption, settle
 from experiments.cli.options import (
     AsJson,
@@ -118,6 +119,7 @@ def compare(  # noqa: PLR0913, PLR0917 - an option each
         missed = misses(found, allowed)
         noted = [f"{each.target}: {each.kind}: {each.detail}" for each in recording.incidents]
         contents = _as_json(path.stem, found, allowed, missed) | {
+            "command": command_line(context.obj),
             "links": kind.value,
             "dilation": factor,
             "incidents": noted,

@@ -1,8 +1,9 @@
 """How a program ends: with a status that tells, and one line on what was wrong."""
 
+import shlex
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import NoReturn, cast
 
@@ -69,6 +70,15 @@ def status_of(
     if status == INTERRUPTED:  # typer may turn the signal into the status by itself
         return _complain(interrupted, INTERRUPTED)
     return status if isinstance(status, int) else 0
+
+
+def command_line(arguments: Sequence[str]) -> str:
+    """Return what was typed, as a shell takes it, for whoever wants the same again.
+
+    >>> command_line(["simulate", "mine.yaml", "--set", "seed=1 "])
+    "tessera simulate mine.yaml --set 'seed=1 '"
+    """
+    return shlex.join(("tessera", *arguments))
 
 
 def _complain(message: str, status: int = BAD_INPUT) -> int:

@@ -14,6 +14,7 @@ from experiments.cli.doctor import doctor
 from experiments.cli.ending import end_with, program_of
 from experiments.cli.listing import listing
 from experiments.cli.privacy import privacy
+from experiments.cli.report import report
 from experiments.cli.run import run
 from experiments.cli.simulate import simulate
 from experiments.cli.sweep import sweep
@@ -32,6 +33,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "run": run,
     "budget": budget,
     "sweep": sweep,
+    "report": report,
     "calibrate": calibrate,
     "compare": compare,
     "train": train,

@@ -13,6 +13,7 @@ from experiments.campaign import Campaign, run_campaign
 from experiments.cli.certificate import print_certificate
 from experiments.cli.chosen import choose
 from experiments.cli.dilating import DilationOption, settle_dilation
+from experiments.cli.ending import command_line
 from experiments.cli.inside import InsideOption, LinksOption, MemoryOption, settle
 from experiments.cli.options import (
     AsJson,
@@ -96,6 +97,7 @@ def run(  # noqa: PLR0913, PLR0917 - an option each
             versions, measured = runner.versions, runner.certificate
             awake = runner.is_awake
         about = {
+            "command": command_line(context.obj),
             "links": kind.value,
             "dilation": factor,
             "secure": not insecure,

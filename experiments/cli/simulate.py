@@ -8,6 +8,7 @@ import typer
 
 from experiments.campaign import Campaign, Replications, run_campaign
 from experiments.cli.chosen import choose
+from experiments.cli.ending import command_line
 from experiments.cli.options import (
     AsJson,
     OutFolder,
@@ -49,6 +50,7 @@ Comparing = Annotated[
 
 
 def simulate(  # noqa: PLR0913 - an option each
+    context: typer.Context,
     scenario: ScenarioName,
     policy: PolicySpecs = None,
     settings: Settings = None,
@@ -72,7 +74,8 @@ def simulate(  # noqa: PLR0913 - an option each
         campaigns = _run(chosen.scenarios, folder, target)
         if folder is not None:
             ran = document.model_copy(update={"replications": len(campaigns[0].replications)})
-            folder.complete(chosen.name, ran.model_dump(mode="json"), chosen.specs)
+            about = {"command": command_line(context.obj)}
+            folder.complete(chosen.name, ran.model_dump(mode="json"), chosen.specs, about)
     if as_json:
         print(json.dumps(campaigns_json(chosen.name, campaigns, target), indent=1))
     else:

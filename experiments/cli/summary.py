@@ -24,7 +24,7 @@ from experiments.cli.options import show
 from experiments.comparison import compare
 from experiments.sequential import Target
 from experiments.statistics.estimates import BATCH_MEANS, Estimate
-from experiments.verdict import Answer, judge
+from experiments.verdict import CONFIDENCE, QUANTILE, Answer, judge
 from sim.runner import AUTO
 from workloads.catalogue import generates
 
@@ -85,7 +85,6 @@ def _verdicts(campaigns: list[Campaign]) -> str:
     return "\n".join(lines)
 
 
-QUANTILE, CONFIDENCE = 0.99, 0.95
 _WORDS = {
     Answer.HOLDS: "holds under",
     Answer.MISSED: "does not hold under",

@@ -114,7 +114,7 @@ class Results:
 
 def errors(predicted: Results, measured: Results, seed: int = 0) -> Errors:
     """Compare two worlds on the same requests."""
-    joined, matched = _joined(predicted, measured)
+    joined, matched = same_steps(predicted, measured)
     return Errors(
         kinds=tuple(_step_error(str(kind), "", rows) for kind, rows in joined.groupby("kind")),
         stages=tuple(
@@ -126,8 +126,11 @@ def errors(predicted: Results, measured: Results, seed: int = 0) -> Errors:
     )
 
 
-def _joined(predicted: Results, measured: Results) -> tuple[pd.DataFrame, float]:
-    """Return a row per step that both worlds have, and which fraction of all steps that is."""
+def same_steps(predicted: Results, measured: Results) -> tuple[pd.DataFrame, float]:
+    """Return a row per step that both worlds have, and which fraction of all steps that is.
+
+    ``duration`` and ``moment`` are the relative errors of each by itself; see `StepError`.
+    """
     ours, theirs = _steps(predicted), _steps(measured)
     both = ours.merge(theirs, on=_KEY, how="outer", suffixes=("", "_real"), indicator=True)
     same = both["_merge"] == "both"

@@ -6,6 +6,7 @@ policy is run for real twice on the same requests; how far the second run is fro
 no prediction can be expected to beat.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -25,7 +26,8 @@ from experiments.fidelity.fit import (
 )
 from experiments.fidelity.guesses import accepting
 from experiments.fidelity.readiness import FromReady
-from experiments.results import ResultFolder
+from experiments.results import TIMELINE, ResultFolder
+from experiments.timeline import together
 from real_runner.deployment import Deployment
 from sim.engine.simulator import Simulator
 from sim.errors import ScenarioError
@@ -33,6 +35,7 @@ from sim.plan import Compute
 from sim.runner import Runner, Scenario
 from sim.tables import Tables
 from sim.trace import FAILED, REFUSED, Trace
+from topologies.writing import write_text
 
 Advance = Callable[[], None]
 _World = dict[str, Results]
@@ -115,6 +118,7 @@ class Experiment:
         world = fit_world(self.train[0], self.deployment, traces)
         freeze(world, folder / "fitted")
         predicted = self._predict(world, folder)
+        _join_timelines(folder)
         return _judged([s.policy_name for s in self.train], world, predicted, measured)
 
     def _check_trained(self) -> None:
@@ -138,6 +142,13 @@ class Experiment:
             for _ in range(self.test[0].replications):
                 runs.run_next()
             return runs.complete(self.document)
+
+
+def _join_timelines(folder: Path) -> None:
+    """Put what was predicted and what was first run for real into one timeline, for Perfetto."""
+    each = [folder / world / TIMELINE for world in ("sim", "real-1")]
+    events = together(json.loads(path.read_text(encoding="utf-8"))["traceEvents"] for path in each)
+    write_text(json.dumps({"traceEvents": events}, indent=1) + "\n", folder / TIMELINE)
 
 
 class _Runs:

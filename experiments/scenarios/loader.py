@@ -77,7 +77,7 @@ def build(document: ScenarioDocument, path: Path, policy: str | None = None) -> 
         workload=workload,
         policy=policy_named(name),
         policy_name=name,
-        origins=document.origins or _default_origins(topology),
+        origins=document.origins or default_origins(topology),
         deadline_s=document.deadline,
         seed=document.seed,
         replications=document.replications,
@@ -169,6 +169,7 @@ def _check_known(names: Iterable[str], known: Iterable[str], place: str, what: s
             )
 
 
-def _default_origins(topology: Topology) -> tuple[str, ...]:
+def default_origins(topology: Topology) -> tuple[str, ...]:
+    """Return who asks where nobody is named: every sensor, or every edge where there is none."""
     sensors = tuple(node.name for node in topology.nodes if node.role == "sensor")
     return sensors or tuple(node.name for node in topology.nodes if node.role == "edge")

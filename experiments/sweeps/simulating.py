@@ -11,6 +11,7 @@ from experiments.campaign import Campaign, Replications
 from experiments.scenarios.loader import build, read_scenario
 from experiments.sequential import Target, run_until
 from experiments.sweeps.axes import Cell, settings_of
+from experiments.verdict import CONFIDENCE, QUANTILE, judge
 from sim.engine.simulator import Simulator
 
 Row = Mapping[str, Any]
@@ -54,10 +55,15 @@ def _campaign(orders: Orders, cell: Cell) -> Campaign:
 
 
 def _figures(campaign: Campaign) -> dict[str, object]:
+    deadline_s = campaign.scenario.deadline_s
+    verdict = judge(campaign.latencies_s, deadline_s, QUANTILE, CONFIDENCE, campaign.saturation)
     row: dict[str, object] = {
         "replications": len(campaign.replications),
         "saturated": bool(campaign.saturation),
-        "deadline_s": campaign.scenario.deadline_s,
+        "deadline_s": deadline_s,
+        "verdict": verdict.answer.name.lower(),
+        "met_at_least": verdict.met.low,
+        "met_at_most": verdict.met.high,
         "pixels": float(campaign.seen["pixels"].max()) if len(campaign.seen) else 0.0,
     }
     for name, each in campaign.metrics.items():

@@ -452,6 +452,7 @@ def test_simulate_writes_a_whole_result_folder(tessera: Program, tmp_path: Path)
         "requests.parquet",
         "steps.parquet",
         "timeline.json",
+        "topology.yaml",
     ]
     assert [path.name for path in out.parent.iterdir()] == ["results"]
 
