@@ -47,7 +47,7 @@ def test_every_block_of_a_page_is_shown_saved_or_typed(name: str) -> None:
 def built(docs: Path, folder: Path) -> subprocess.CompletedProcess[str]:
     """Build the documentation as ``make docs`` does, so that any warning ends it."""
     mkdocs = Path(sys.executable).with_name("mkdocs")
-    command = [mkdocs, "build", "--quiet", "--strict", "--site-dir", folder, "--config-file"]
+    command = [mkdocs, "build", "--strict", "--site-dir", folder, "--config-file"]
     quiet = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
     return subprocess.run(
         [*command, docs / "mkdocs.yml"], capture_output=True, text=True, check=False, env=quiet
