@@ -6,14 +6,16 @@ from inspect import cleandoc
 from typing import Final
 
 _DOCTEST: Final = re.compile(r"(?:^>>> .*\n?)(?:^(?!$).*\n?)*", re.MULTILINE)
+_DRAWN: Final = re.compile(r"^(=+(?: =+)+)\n.*?\n\1\n.*?\n\1$", re.MULTILINE | re.DOTALL)
 
 
 def fenced(docstring: str) -> str:
-    r"""Return a docstring with its doctests as blocks of code.
+    r"""Return a docstring with its doctests as blocks of code, and drawn tables as blocks of text.
 
     >>> fenced("Add.\n\n>>> 1 + 1\n2").splitlines()
     ['Add.', '', '```pycon', '>>> 1 + 1', '2', '```']
     """
+    docstring = _DRAWN.sub(lambda found: f"```text\n{found.group()}\n```", docstring)
     return _DOCTEST.sub(lambda found: f"```pycon\n{found.group().rstrip()}\n```\n", docstring)
 
 

@@ -91,6 +91,13 @@ def test_a_page_for_every_command_policy_and_column(site: Path) -> None:
         assert [word for word in words if word not in text] == []
 
 
+def test_doctests_and_drawn_tables_of_docstrings_are_blocks_of_code(site: Path) -> None:
+    pages = {path.stem: path.read_text("utf-8") for path in site.glob("reference/python/*.html")}
+    assert [name for name, page in pages.items() if "<blockquote>" in page] == []
+    blocks = re.findall("<pre>.*?</pre>", pages["runs"], re.DOTALL)
+    assert [block for block in blocks if "====== =====" in block and "recover" in block]
+
+
 def test_no_page_names_anything_to_load_from_a_network(site: Path) -> None:
     found = [
         hit for page in site.rglob("*.html") for hit in LOADED.findall(page.read_text("utf-8"))
