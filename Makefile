@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: setup packages demo test bench experiments check format compile uncompile clean
+.PHONY: setup packages demo docs test bench experiments check format compile uncompile clean
 
 setup: packages .venv/.all .venv/.compiled
 
@@ -63,6 +63,11 @@ demo: .venv/.core
 	$(BIN)/tessera simulate jetson-16-clouds --policy all --policy sharded/deferred:codec=int8 \
 		--out results/demo-$$(date +%Y%m%d-%H%M%S)
 
+# Any warning, as of a link to nowhere, ends it: mkdocs counts none under --quiet.
+docs: .venv/.all
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file docs/mkdocs.yml
+	@echo "the documentation is in .site: open .site/index.html"
+
 test: packages .venv/.all .venv/.compiled
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
@@ -91,6 +96,7 @@ check: .venv/.all
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy docs/hooks.py docs/reference
 	$(BIN)/lint-imports
 
 format: .venv/.all
@@ -98,4 +104,4 @@ format: .venv/.all
 	$(BIN)/ruff check --fix .
 
 clean: uncompile
-	rm -rf .venv .bench build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .bench .site build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
