@@ -32,7 +32,7 @@ ROUND_TRIPS_S: Final = (4e-3, 20e-3, 80e-3)
 def main(
     scenario: ScenarioName = "jetson-16-clouds",
     figure: FigureFile = Path("links.png"),
-    replications: Replications = 2,
+    replications: Replications = 1,
 ) -> None:
     """Simulate policies over uplink rates and round trips; print and plot the 99th percentiles."""
     rows, deadline_s = measured(scenario, replications)

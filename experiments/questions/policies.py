@@ -34,7 +34,8 @@ def main(
         for (number, spec, marker), found in zip(asked, campaigns(scenarios), strict=True):
             seen = 100 * found.metrics["pixels_max_node"].mean
             p99_ms = 1e3 * found.metrics["p99_s"].mean
-            print(f"{spec:64} p99 {p99_ms:5.0f} ms, worst cloud sees {seen:5.1f} % of an image")
+            latency = "saturated" if found.saturation else f"p99 {p99_ms:5.0f} ms"
+            print(f"{spec:64} {latency:12}, worst cloud sees {seen:5.1f} % of an image")
             axes.plot(p99_ms, seen, marker, markersize=9, alpha=0.8, **shade(number))
         for number, policy in enumerate(POLICIES):
             axes.plot([], [], "o", markersize=9, label=policy, **shade(number))

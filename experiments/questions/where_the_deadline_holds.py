@@ -30,7 +30,9 @@ RATES_BITS_PER_S: Final = (200e6, 500e6, 700e6, 1e9, 2e9, 5e9)
 ROUND_TRIPS_S: Final = (2e-3, 10e-3, 20e-3, 40e-3, 80e-3, 120e-3)
 QUANTILE, CONFIDENCE = 0.99, 0.95
 COLOURS: Final = {
-    Answer.HOLDS: "#56B4E9", Answer.UNDECIDED: "#F0E442", Answer.MISSED: "#E8E8E8",
+    Answer.HOLDS.name: "#56B4E9",
+    Answer.UNDECIDED.name: "#F0E442",
+    Answer.MISSED.name: "#E8E8E8",
 }  # fmt: skip
 NEVER_S: Final = 1e6
 """What stands for the latency of a world without a steady state, so that a line can be drawn."""
@@ -64,16 +66,16 @@ def judged(name: str, replications: int) -> tuple[pd.DataFrame, float]:
     asked = worlds(name, [f"replications={replications}"], points)
     deadline_s, found = asked[0].deadline_s, campaigns(asked)
     cells["p99_s"] = [p99_s(each) for each in found]
-    answers = [
-        judge(each.latencies_s, deadline_s, QUANTILE, CONFIDENCE, each.saturation).answer
+    cells["answer"] = [
+        judge(each.latencies_s, deadline_s, QUANTILE, CONFIDENCE, each.saturation).answer.name
         for each in found
     ]
-    return cells.assign(answer=pd.Series(answers, dtype=object)), deadline_s
+    return cells, deadline_s
 
 
 def _tell(cells: pd.DataFrame, deadline_s: float) -> None:
     print(f"Least uplink, Mbit/s, with which {1e3 * deadline_s:g} ms holds at p99 (-: none here)")
-    held = cells[cells["answer"] == Answer.HOLDS]
+    held = cells[cells["answer"] == Answer.HOLDS.name]
     least = held.pivot_table(
         index="round_trip_s", columns="codec", values="uplink_bits_per_s", aggfunc="min"
     )

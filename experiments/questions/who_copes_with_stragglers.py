@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 SHARDED: Final = "sharded/deferred:codec=int8,assignment="
 REFERENCE: Final = SHARDED + "speed-proportional"
 OTHERS: Final = (
-    SHARDED + "round-robin", SHARDED + "heft", SHARDED + "least-makespan",
-    SHARDED + "speed-proportional,lanes=6,piece=1", SHARDED + "least-makespan,lanes=6,piece=1",
+    SHARDED + "round-robin", SHARDED + "heft", SHARDED + "speed-proportional,lanes=6,piece=1",
+    SHARDED + "speed-proportional,copies=2", SHARDED + "speed-proportional,hedge=1.2",
+    SHARDED + "speed-proportional,hedge=1.2,backup=edge",
+    SHARDED + "speed-proportional,hedge=1.2,trust_s=0.5",
     "deadline-aware:codecs=int8,overload=degrade",
 )  # fmt: skip
 ROUGH: Final = Serving(
