@@ -20,6 +20,7 @@ MOST_STEPS: Final = 400
 _SHADES: Final = {
     "waiting": RULE, "sending up": place_colour(3), "computing": place_colour(0),
     "sending down": place_colour(1), "sending among equals": place_colour(5),
+    "biding its time": place_colour(4),
 }  # fmt: skip
 
 
@@ -85,6 +86,7 @@ def timeline(run: Run, single: Single) -> pd.DataFrame:
     """Return a request's steps, by when they could begin; ``*_ms`` count from its arrival."""
     steps = run.kept.table("steps", run.policy, single.replication)
     steps = steps[steps["request"] == single.request]
+    steps = steps[(steps["kind"] != "wait") | (steps["end_s"] > steps["queued_s"])]  # no mere joins
     took_s = steps["end_s"] - steps["queued_s"]
     steps = steps.loc[took_s.nlargest(MOST_STEPS).index].sort_values("queued_s", kind="stable")
     placed = [_placed(row, run.kept.topology) for row in steps.to_dict("records")]
@@ -106,8 +108,8 @@ def timeline(run: Run, single: Single) -> pd.DataFrame:
 
 def _placed(row: dict[object, object], topology: Topology) -> tuple[str, str]:
     """Return on which node's row a step is drawn, and what is done in it."""
-    if row["kind"] == "compute":
-        return str(row["node"]), "computing"
+    if row["kind"] != "transfer":
+        return str(row["node"]), "computing" if row["kind"] == "compute" else "biding its time"
     source, target = str(row["source"]), str(row["target"])
     trusts = topology.node(source).trusted, topology.node(target).trusted
     if trusts[0] == trusts[1]:

@@ -115,4 +115,4 @@ def _fill(place: str, places: Sequence[str]) -> dict[str, object]:
 def wrapped(labels: Sequence[str]) -> dict[str, object]:
     """Return an axis's ticks at ``labels``, long ones over several lines."""
     texts = [label.replace(":", ":<br>").replace(",", ",<br>") for label in labels]
-    return {"tickmode": "array", "tickvals": list(labels), "ticktext": texts}
+    return {"type": "category", "tickmode": "array", "tickvals": list(labels), "ticktext": texts}

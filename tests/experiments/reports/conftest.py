@@ -21,7 +21,7 @@ from tests.experiments.reports.browsing import browsing
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-POLICIES = ("local", "offload", "sharded/deferred:assignment=round-robin")
+POLICIES = ("local", "offload", "sharded/deferred:assignment=round-robin,hedge=1.5")
 FEW = ("replications=3", "workload.requests=120", "warm_up=10")
 
 

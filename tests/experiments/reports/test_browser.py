@@ -12,9 +12,10 @@ from tests.experiments.reports.browsing import Reader
 from tests.experiments.reports.conftest import POLICIES
 
 KINDS = ("results", "certified", "swept", "compared")
-UNDRAWN = """
+MARKS = ".cartesianlayer :is(.point, .js-line, .hm image, .errorbar)"
+UNDRAWN = f"""
 () => [...document.querySelectorAll("figure.figure, figure.cells")]
-  .filter((figure) => !figure.querySelector(".plot .main-svg"))
+  .filter((figure) => !figure.querySelector(".plot .main-svg {MARKS}"))
   .map((figure) => figure.id)
 """
 TOO_WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
