@@ -198,8 +198,8 @@ class Replications:
         def take(chunk: Trace) -> None:
             tables = Tables(chunk, replication)
             replicating.add(tables.requests(), tables.steps(), tables.exposure(), tables.holdings())
-            ledger.add(tables)
             if self._folder is not None:
+                ledger.add(tables)
                 self._folder.add(scenario.policy_name, replication, tables)
             self._look(tables)
 
