@@ -28,6 +28,11 @@ class Chooser:
         self._chosen: dict[int, int] = {}
         self._last_s = -inf
 
+    @property
+    def reads_endings(self) -> bool:
+        """Whether one of the arms learns of how requests end."""
+        return any(getattr(arm, "reads_endings", False) for arm in self._arms)
+
     def plan(self, request: Request, progress: Progress, view: View) -> Plan:
         """Return the plan of the request's arm."""
         if not progress.plans:
