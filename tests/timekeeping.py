@@ -11,8 +11,8 @@ STOLEN: Final = 0.002
 """From this part of its time on a machine keeps no time to a millisecond at the 99th percentile."""
 TIMED: Final = (
     "tests/experiments/inside/test_settling.py",
-    "tests/experiments/test_link_",
-    "tests/experiments/test_token_law.py",
+    "tests/experiments/questions/test_link_",
+    "tests/experiments/questions/test_token_law.py",
     "tests/real_runner/links/",
 )
 """Tests of emulated links; of contracts, only those that are run over such links."""

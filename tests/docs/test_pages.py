@@ -16,6 +16,7 @@ from tests.reading import KINDS, ROOT, Guide, typed
 PAGES = ROOT / "docs" / "pages"
 GUIDES = {str(path.relative_to(PAGES)): Guide(path) for path in sorted(PAGES.rglob("*.md"))}
 FOLLOWED = [name for name, guide in GUIDES.items() if guide.files or list(guide.in_order())]
+RUN = re.compile(r"tessera run .*--out (\S+)")
 LOADED = re.compile(r"<(?:script|img|iframe|link)\b[^>]*\b(?:src|href)=\"?(?:https?:)?//[^\s\">]+")
 
 
@@ -31,10 +32,21 @@ def test_what_a_page_says_to_save_and_to_type_works_in_that_order(
     for command, printed in guide.in_order():
         if "--links auto" in command and (remedy := tun().remedy):
             pytest.skip(f"as far as emulation it works: {remedy}")
-        output = typed(command, tmp_path)
+        output = ran(command, tmp_path)
         assert output, command
         if printed is not None:
             assert output.strip() == printed.strip()
+
+
+def ran(command: str, folder: Path) -> str:
+    """Type a command; a run that left nothing was refused: this machine was busy, so once more."""
+    output = typed(command, folder)
+    left = RUN.match(command)
+    for _ in range(2):
+        if left is None or (folder / left.group(1)).exists():
+            break
+        output = typed(command, folder)
+    return output
 
 
 @pytest.mark.parametrize("name", GUIDES)
