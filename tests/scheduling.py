@@ -12,15 +12,20 @@ from xdist.scheduler import LoadScopeScheduling
 
 BESIDE: Final = "tests/real_runner/links/netem/test_in_a_guest.py"
 """It waits for a guest, which is not to give way; its tests are run again where they fail."""
+_FOLLOWED: Final = "tests/docs/test_pages.py::test_what_a_page_says_to_save_and_to_type"
 BY_THE_CLOCK: Final = (
     "tests/contracts/",
+    *(
+        f"{_FOLLOWED}_works_in_that_order[{page}.md]"
+        for page in ("tutorial", "how-to/dilation", "how-to/links")
+    ),
     "tests/experiments/dilation/",
     "tests/experiments/inside/test_rootless.py",
     "tests/experiments/test_cli_compare.py",
     "tests/experiments/test_cli_dilation.py",
     "tests/experiments/test_cli_real.py",
-    "tests/experiments/test_link_",
-    "tests/experiments/test_token_law.py",
+    "tests/experiments/questions/test_link_",
+    "tests/experiments/questions/test_token_law.py",
     "tests/real_runner/fleet/",
     "tests/real_runner/links/",
     "tests/real_runner/orchestration/",
