@@ -108,7 +108,8 @@ class Run:
         try:
             await self._over
         finally:
-            for timer in self._timers.values():
+            waits = (timer for flight in self._flights.values() for timer in flight.timers.values())
+            for timer in (*self._timers.values(), *waits):  # else it would go off in the next run
                 timer.cancel()
         trace = self._trace
         trace.end_s = self.clock.now_s

@@ -70,13 +70,13 @@ class Steps:
         flight.queued_s[index] = flight.start_s[index] = self._clock.now_s
         flight.begun.add(index)
         self._observer.load(step, self._clerk.seconds(flight.plan, index))
-        if isinstance(step, Wait):
+        if not self.dead.isdisjoint((place_of(step), end_of(step))):
+            loop = asyncio.get_running_loop()
+            loop.call_soon(self._guard, self._lose, flight, index)
+        elif isinstance(step, Wait):
             end_s = self._clock.now_s + step.delay_s
             timer = self._clock.call_at(end_s, self._guard, self._waited, flight, index)
             flight.timers[index] = timer
-        elif not self.dead.isdisjoint((place_of(step), end_of(step))):
-            loop = asyncio.get_running_loop()
-            loop.call_soon(self._guard, self._lose, flight, index)
         elif index not in flight.told:
             self._tell(flight, index)
 

@@ -2,13 +2,15 @@
 
 import pytest
 
-from sim.errors import PlanError
+from sim.errors import PlanError, PolicyError
+from sim.faults import Fault, FaultPlan
 from sim.plan import Compute, Plan, PlanBuilder, Transfer, Wait
+from sim.policy import Progress, View
 from sim.runner import Runner
-from sim.trace import CANCELLED, FAILED, FINISHED
+from sim.trace import CANCELLED, FAILED, FINISHED, LOST
 from tests.conftest import MakeScenario, Scripted
 from tests.contracts.conftest import About
-from workloads.stage import Payload, Stage
+from workloads.stage import Payload, Request, Stage
 
 SECOND = Stage("second", 1e12, 0.0)  # a second on the edge and on b, half of one on a
 PARTS = Payload("pixels", (0,), fixed_bytes=1e5)
@@ -85,6 +87,34 @@ def test_a_request_that_only_waits_is_given_up_all_the_same(
     assert [outcome.outcome for outcome in trace.outcomes] == [FAILED]
     assert [(record.step, record.outcome) for record in trace.records] == [(0, CANCELLED)]
     assert trace.records[0].end_s == about(0.5)
+
+
+def test_on_a_node_that_is_gone_nothing_waits(runner: Runner, make_scenario: MakeScenario) -> None:
+    plan = Plan((Wait("edge", 0.6), Wait("b", 0.1, (0,)), Compute("edge", (SECOND,), (1,))))
+    faults = FaultPlan((Fault(0.2, "b", "crash"),), plans=1)
+    trace = runner.run(make_scenario(Scripted((plan,)), faults=faults))
+    assert [outcome.outcome for outcome in trace.outcomes] == [FAILED]
+    assert {record.step: record.outcome for record in trace.records} == {0: FINISHED, 1: LOST}
+
+
+class Failing:
+    """Has the first request wait, then compute on a for long; has no plan for the second."""
+
+    def plan(self, request: Request, progress: Progress, view: View) -> Plan:
+        del progress, view
+        if request.index:
+            raise PolicyError("no plan")
+        return Plan((Wait("edge", 0.8), Compute("a", (SECOND,) * 8, (0,))))
+
+
+def test_a_run_that_fails_takes_its_waits_with_it(
+    runner: Runner, make_scenario: MakeScenario, about: About
+) -> None:
+    with pytest.raises(PolicyError, match="no plan"):
+        runner.run(make_scenario(Failing(), arrivals_s=(0.0, 0.1)))
+    plan = Plan((Wait("edge", 1.5), Compute("a", (SECOND,), (0,))))
+    trace = runner.run(make_scenario(Scripted((plan,))))
+    assert trace.outcomes[0].latency_s == about(2.0)  # nobody else computes on a
 
 
 @pytest.mark.parametrize("delay_s", [-1.0, float("inf"), float("nan")])
