@@ -101,7 +101,7 @@ class Bandit:
         if progress.plans:
             plans = [way.policy.plan(request, progress, view) for way in known]
             return min(plans, key=lambda plan: forecast_s(plan, view))
-        context = _context(known[0].plan, request, view)
+        context = _context(known[0].plan, view)
         seen = _latencies(view.endings)
         generator = np.random.default_rng([self.seed, request.index])
         drawn = [self._drawn(way, context, seen, view, generator) for way in known]
@@ -125,14 +125,15 @@ class Bandit:
         return belief.drawn(generator)
 
 
-def _context(plan: Plan, request: Request, view: View) -> int:
+def _context(plan: Plan, view: View) -> int:
     """Return how busy the edge is: about how many times the number of its requests doubled."""
-    own_s = sum(
-        view.estimates.seconds(step.stages, step.node)
+    trusted = [
+        step
         for step in plan.steps
         if isinstance(step, Compute) and view.topology.node(step.node).trusted
-    )
-    waiting_s = view.backlog_s.get(request.origin, 0.0)
+    ]
+    own_s = sum(view.estimates.seconds(step.stages, step.node) for step in trusted)
+    waiting_s = sum(view.backlog_s[node] for node in {step.node for step in trusted})
     return min(BUSIEST, int(log2(1 + waiting_s / own_s))) if own_s else 0
 
 

@@ -157,20 +157,14 @@ class Sharded:
                 "use assignment=speed-proportional"
             )
         require_limits(self.limits, self.assignment)
-        require_backup(self._backup, self.limits, stateful=self.mode in _STATEFUL)
+        require_backup(self.help, self.limits, stateful=self.mode in _STATEFUL)
         require_noise(self.epsilon, self.delta, self.clip, self.upload)
         require_withheld(self.withhold, self.mode, self.upload)
 
     @property
-    def _backup(self) -> Backup:
+    def help(self) -> Backup:
+        """What help there is with late shards, but for whose."""
         return Backup(self.copies, self.hedge, self.enough, self.backup)
-
-    def backup_among(self, job: Job, world: Estimates) -> Backup:
-        """Return what help there is of the clouds that are up."""
-        if self._backup == NO_BACKUP:
-            return NO_BACKUP
-        clouds = tuple(cloud.name for cloud in clouds_of(job, world))
-        return self._backup._replace(clouds=clouds)
 
     @property
     def reads_load(self) -> bool:
@@ -246,7 +240,7 @@ def _plan(
     ready = () if (model.prepare,) in done.computed else fetch_to(builder, job, edge)
     if parts.before not in done.computed:
         ready = builder.compute(edge, parts.before, ready)
-    how = Sending(policy.lanes, policy.piece, policy.backup_among(job, world))
+    how = Sending(policy.lanes, policy.piece, _help(policy, job, world))
     for number, part in enumerate(parts.rounds):
         if part.edge not in done.computed:
             missing = tuple(w for w in task.windows if w.index not in done.returned(part))
@@ -256,6 +250,13 @@ def _plan(
             making = Making(builder, part, task, number, edge, policy.codec)
             ready = round_trip(making, sent, how, ready)
     return answer_from(builder, job, edge, ready)
+
+
+def _help(policy: Sharded, job: Job, world: Estimates) -> Backup:
+    """Return the help that there is, by the clouds that are up."""
+    if policy.help == NO_BACKUP:
+        return NO_BACKUP
+    return policy.help._replace(clouds=tuple(cloud.name for cloud in clouds_of(job, world)))
 
 
 def edge_for(policy: Sharded, job: Job, world: Estimates) -> str:
