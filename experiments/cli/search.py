@@ -1,11 +1,11 @@
 """``tessera search``: the parameters of a policy that serve a goal best, within limits."""
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from experiments.cli.cells import CellsFolder, Workers, cells_table, check_out
 from experiments.cli.options import (
     AsJson,
     PolicySpecs,
@@ -16,7 +16,6 @@ from experiments.cli.options import (
 )
 from experiments.cli.plain import finite
 from experiments.cli.simulate import AtMost, Until, target_of
-from experiments.cli.sweep import cells_table, check_out
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,13 +51,10 @@ def search(  # noqa: PLR0913, PLR0917 - an option each
     ] = None,
     trials: Annotated[int, typer.Option(min=1, help="Different cells to try at most.")] = 40,
     settings: Settings = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="DIR", help="Keep each cell there as soon as it is done."),
-    ] = None,
+    out: CellsFolder = None,
     until: Until = None,
     at_most: AtMost = None,
-    workers: Annotated[int, typer.Option(min=0, help="Cells at once; 0: one per processor.")] = 0,
+    workers: Workers = 0,
     *,
     resume: Annotated[
         bool,

@@ -1,13 +1,12 @@
 """``tessera sweep``: many scenarios that differ along axes, on every core or a cluster."""
 
 import json
-from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
+from experiments.cli.cells import CellsFolder, Workers, cells_table, check_out
 from experiments.cli.options import (
     AsJson,
     PolicySpecs,
@@ -42,14 +41,11 @@ def sweep(  # noqa: PLR0913, PLR0917 - an option each
         ),
     ] = None,
     settings: Settings = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="DIR", help="Keep each cell there as soon as it is done."),
-    ] = None,
+    out: CellsFolder = None,
     until: Until = None,
     at_most: AtMost = None,
     engine: Annotated[Engine, typer.Option(help="This machine's processors, or Ray.")] = "local",
-    workers: Annotated[int, typer.Option(min=0, help="Cells at once; 0: one per processor.")] = 0,
+    workers: Workers = 0,
     address: Annotated[
         str, typer.Option(help="A running Ray cluster's; default: one is started here.")
     ] = "",
@@ -86,15 +82,6 @@ def sweep(  # noqa: PLR0913, PLR0917 - an option each
         raise typer.Exit(_NONE_DONE)
 
 
-def check_out(out: Path | None, *, resume: bool) -> None:
-    """Refuse to write over results, or to go on with what is not there."""
-    there = out is not None and out.is_dir() and any(out.iterdir())
-    if resume and not there:
-        raise ScenarioError(f"--resume: {out or 'without --out'} holds nothing to go on with")
-    if there and not resume:
-        raise ScenarioError(f"--out {out}: holds results already; add --resume to go on with them")
-
-
 def _tell(rows: "pd.DataFrame", out: Path | None, target: Target | None) -> None:
     failed = rows[rows["error"] != ""]
     done = len(rows) - len(failed)
@@ -117,29 +104,3 @@ def _reached(rows: "pd.DataFrame", target: Target) -> str:
         return f"{wanted} in all cells, after {runs.min()} to {runs.max()} replications"
     bound = f"{target.most} replications, the bound"
     return f"{wanted} not reached in {wide} of {len(rows)} cells by {bound}; raise --at-most"
-
-
-def cells_table(rows: "pd.DataFrame", axes: list[str]) -> Table:
-    """Tabulate the figures of cells that were simulated, and where they lie."""
-    table = Table(caption="Means over replications, ± half a 95 % interval.")
-    for name in axes:
-        table.add_column(name)
-    for name in ("p50 ms", "p99 ms", "deadline met", "pixels", "mUSD"):
-        table.add_column(name, justify="right")
-    for _, row in rows.iterrows():
-        others = f"{row['pixels']:.1%}", f"{row['cost_usd'] * 1e3:.2f}"
-        table.add_row(*(str(row[name]) for name in axes), *_latencies(row), *others)
-    return table
-
-
-def _latencies(row: "pd.Series[Any]") -> tuple[str, str, str]:
-    """Return median, 99th percentile and deadlines met; none where there is no steady state."""
-    if row["saturated"]:
-        return "-", "saturated", "-"
-    half_ms = (row["p99_s_high"] - row["p99_s_low"]) / 2 * 1e3
-    near = "" if isnan(half_ms) else f" ± {half_ms:.0f}"
-    return (
-        f"{row['p50_s'] * 1e3:.0f}",
-        f"{row['p99_s'] * 1e3:.0f}{near}",
-        (f"{row['deadline_met']:.1%}"),
-    )

@@ -19,10 +19,9 @@ from experiments.breakdown import breakdown
 from experiments.campaign import Campaign, Gathered, Replicated, Replicating
 from experiments.results import TOPOLOGY
 from experiments.scenarios.document import ScenarioDocument
-from experiments.scenarios.loader import default_origins
+from experiments.scenarios.loader import assembled
 from experiments.statistics.estimates import FloatArray
 from sim.errors import ScenarioError
-from sim.policies.registry import policy_named
 from sim.runner import Scenario
 from sim.trace import Trace
 from topologies.documents import parse
@@ -112,20 +111,8 @@ class Kept:
 
         Files that it names, such as arrivals to replay, are looked for from where the program runs.
         """
-        document, topology = self.document, self.topology
-        return Scenario(
-            name=self.manifest["name"],
-            topology=topology,
-            workload=document.workload.build(Path()),
-            policy=policy_named(policy),
-            policy_name=policy,
-            origins=document.origins or default_origins(topology),
-            deadline_s=document.deadline,
-            seed=document.seed,
-            replications=document.replications,
-            warm_up=document.warm_up,
-            view_age_s=document.view_age,
-        )
+        workload = self.document.workload.build(Path())
+        return assembled(self.document, self.manifest["name"], self.topology, workload, policy)
 
     def runs(self, world: str = "") -> list[Run]:
         """Return a run for each policy, called by its name, and its ``world`` where one is told."""

@@ -1,6 +1,7 @@
 """From a scenario's name or file to a `sim.runner.Scenario`."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from importlib import resources
 from math import inf
 from pathlib import Path
@@ -70,22 +71,39 @@ def build(document: ScenarioDocument, path: Path, policy: str | None = None) -> 
     naming the file, for a topology or a workload that cannot be had, and `sim.errors.PolicyError`.
     """
     topology, workload = _world(document, path)
-    name = document.policy if policy is None else policy
+    found = assembled(document, path.stem, topology, workload, policy)
+    return replace(
+        found,
+        cost=_cost(document.cost, topology, path),
+        faults=_faults(document.faults, path.parent).build(topology),
+    )
+
+
+def assembled(
+    document: ScenarioDocument,
+    name: str,
+    topology: Topology,
+    workload: Workload,
+    policy: str | None = None,
+) -> Scenario:
+    """Return the scenario of a document in a world that is there, without faults or measurements.
+
+    ``policy`` is as in `build`, which adds both; raises `sim.errors.PolicyError`.
+    """
+    policy_name = document.policy if policy is None else policy
     return Scenario(
-        name=path.stem,
+        name=name,
         topology=topology,
         workload=workload,
-        policy=policy_named(name),
-        policy_name=name,
-        origins=document.origins or default_origins(topology),
+        policy=policy_named(policy_name),
+        policy_name=policy_name,
+        origins=document.origins or _default_origins(topology),
         deadline_s=document.deadline,
         seed=document.seed,
         replications=document.replications,
         warm_up=document.warm_up,
         view_age_s=document.view_age,
         patience_s=inf if document.patience is None else document.patience,
-        cost=_cost(document.cost, topology, path),
-        faults=_faults(document.faults, path.parent).build(topology),
     )
 
 
@@ -169,7 +187,7 @@ def _check_known(names: Iterable[str], known: Iterable[str], place: str, what: s
             )
 
 
-def default_origins(topology: Topology) -> tuple[str, ...]:
+def _default_origins(topology: Topology) -> tuple[str, ...]:
     """Return who asks where nobody is named: every sensor, or every edge where there is none."""
     sensors = tuple(node.name for node in topology.nodes if node.role == "sensor")
     return sensors or tuple(node.name for node in topology.nodes if node.role == "edge")
