@@ -30,8 +30,8 @@ class Chooser:
 
     @property
     def reads_endings(self) -> bool:
-        """Whether one of the arms learns of how requests end."""
-        return any(getattr(arm, "reads_endings", False) for arm in self._arms)
+        """Whether one of the arms reads them."""
+        return read_endings(self._arms)
 
     def plan(self, request: Request, progress: Progress, view: View) -> Plan:
         """Return the plan of the request's arm."""
@@ -40,3 +40,8 @@ class Chooser:
             seen = self._features.of(request, view, since_s)
             self._chosen[request.index] = self._choose(request, seen)
         return self._arms[self._chosen[request.index]].plan(request, progress, view)
+
+
+def read_endings(arms: Sequence[Policy]) -> bool:
+    """Return whether one of the arms learns of how requests end."""
+    return any(getattr(arm, "reads_endings", False) for arm in arms)

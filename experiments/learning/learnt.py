@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from experiments.learning.chooser import Chooser
+from experiments.learning.chooser import Chooser, read_endings
 from experiments.learning.features import Features
 from experiments.learning.network import Network
 from sim.errors import PolicyError
@@ -35,6 +35,11 @@ class Learnt:
         if request.index == 0 and not progress.plans:
             self._runs[:] = [self._chooser(view)]
         return self._runs[0].plan(request, progress, view)
+
+    @property
+    def reads_endings(self) -> bool:
+        """Whether one of the arms reads them."""
+        return read_endings(self._arms)
 
     @cached_property
     def _learnt(self) -> Network:
