@@ -2,6 +2,8 @@
 
 import os
 import signal
+import time
+from pathlib import Path
 
 import pytest
 
@@ -9,10 +11,12 @@ from experiments.helpers import done_by
 from real_runner.errors import RealRunError
 
 
-def ended_at_last(item: int) -> int:
-    if item == 20:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return item
+def ended_once_there_is(sign: Path | None) -> int:
+    while sign is not None:
+        if sign.exists():
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(0.01)
+    return 0
 
 
 def test_one_process_is_this_one() -> None:
@@ -20,9 +24,11 @@ def test_one_process_is_this_one() -> None:
 
 
 @pytest.mark.filterwarnings("ignore")  # joblib's, of the process that is gone
-def test_a_helper_that_is_killed_is_told_in_a_line() -> None:
-    found = done_by(2, ended_at_last, range(21), return_as="generator", batch_size=1)
+def test_a_helper_that_is_killed_is_told_in_a_line(tmp_path: Path) -> None:
+    sign = tmp_path / "the first is here"
+    found = done_by(2, ended_once_there_is, [None, sign], return_as="generator", batch_size=1)
     assert next(found) == 0
+    sign.touch()
     with pytest.raises(RealRunError, match="was killed, perhaps for want of memory; what is done"):
         list(found)
     again = done_by(2, abs, range(4), return_as="generator_unordered")
