@@ -1,7 +1,8 @@
 """Running a scenario: all its replications under one policy, summed up."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ from experiments.statistics.estimates import Estimate, FloatArray, unbounded
 from experiments.statistics.warm_up import WarmUp, mser5
 from sim.ledger import Ledger
 from sim.runner import AUTO, Runner, Scenario
-from sim.tables import Tables
+from sim.tables import Table, Tables, chosen, together
 from sim.trace import Sink, Trace
 
 
@@ -53,6 +54,9 @@ class Campaign:
     held: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
+Last = dict[tuple[Any, ...], int]
+
+
 @dataclass(frozen=True)
 class Replicated:
     """What one replication left: a row per request, in the order of arrival, and what follows.
@@ -61,11 +65,11 @@ class Replicated:
     which is enough, whatever the warm-up.
     """
 
-    requests: pd.DataFrame
+    requests: Table
     utilisation: dict[str, float]
     evidence: Evidence
-    seen: pd.DataFrame
-    held: pd.DataFrame
+    seen: Last
+    held: Last
 
 
 class Replicating:
@@ -73,32 +77,27 @@ class Replicating:
 
     def __init__(self, scenario: Scenario) -> None:
         self._work = Work(scenario.topology, scenario.workload.requests)
-        self._requests: list[pd.DataFrame] = []
-        self._seen: list[pd.DataFrame] = []
-        self._held: list[pd.DataFrame] = []
+        self._requests: list[Table] = []
+        self._seen: Last = {}
+        self._held: Last = {}
 
-    def add(
-        self,
-        requests: pd.DataFrame,
-        steps: pd.DataFrame,
-        exposure: pd.DataFrame,
-        holdings: pd.DataFrame,
-    ) -> None:
+    def add(self, requests: Table, work: Table, exposure: Table, holdings: Table) -> None:
         """Add a chunk's tables; see `sim.tables.Tables`."""
         self._requests.append(requests)
-        self._work.add(steps)
-        self._seen.append(_last_seen(exposure))
-        self._held.append(_last_held(holdings))
+        self._work.add(work)
+        _note(self._seen, exposure, _SIGHT)
+        _note(self._held, holdings, _HOLDING)
 
     def finished(self, trace: Trace) -> Replicated:
         """Sum up; of ``trace`` only the books of the whole run count."""
-        requests = pd.concat(self._requests).sort_values("request", ignore_index=True)
+        ended = together(self._requests)
+        requests = chosen(ended, np.argsort(ended["request"]))
         return Replicated(
             requests,
             utilisation(trace),
             evidence(occupied_s(trace), self._work, requests),
-            pd.concat(self._seen),
-            pd.concat(self._held),
+            self._seen,
+            self._held,
         )
 
 
@@ -197,7 +196,12 @@ class Replications:
 
         def take(chunk: Trace) -> None:
             tables = Tables(chunk, replication)
-            replicating.add(tables.requests(), tables.steps(), tables.exposure(), tables.holdings())
+            replicating.add(
+                tables.request_columns(),
+                tables.work(),
+                tables.exposure_columns(),
+                tables.holding_columns(),
+            )
             if self._folder is not None:
                 ledger.add(tables)
                 self._folder.add(scenario.policy_name, replication, tables)
@@ -236,40 +240,40 @@ def _batches(latencies_s: FloatArray) -> Batching | None:
     return batching(latencies_s[np.isfinite(latencies_s)])
 
 
-_SIGHT = ["node", "provider", "pixels", "mixes"]
+_SIGHT = ("node", "provider", "pixels", "mixes")
+_HOLDING = ("node", "provider", "tensor", "depth_least", "depth_most", "tokens")
 
 
-def _last_seen(exposure: pd.DataFrame) -> pd.DataFrame:
-    """Return the last request of each sight of each node: enough, whatever the warm-up."""
-    grouped = exposure.groupby(_SIGHT, sort=False, observed=True, dropna=False, as_index=False)
-    return grouped[["request"]].max()
+def _note(last: Last, table: Table, way: Sequence[str]) -> None:
+    """Note the last request of each way in which a node saw or held anything."""
+    rows = chosen(table, np.argsort(table["request"], kind="stable"))
+    found = zip(*(rows[name].tolist() for name in way), strict=True)
+    for key, request in dict(zip(found, rows["request"].tolist(), strict=True)).items():
+        last[key] = max(request, last.get(key, request))
 
 
-def _seen(exposures: list[pd.DataFrame], warm_up: int) -> pd.DataFrame:
+def _counted(lasts: Sequence[Last], warm_up: int) -> list[tuple[Any, ...]]:
+    """Return each way that occurred after the warm-up, once."""
+    found = (way for last in lasts for way, request in last.items() if request >= warm_up)
+    return list(dict.fromkeys(found))
+
+
+def _seen(lasts: Sequence[Last], warm_up: int) -> pd.DataFrame:
     """Return one row per node: provider, largest fraction of pixels, any mixture."""
-    together = pd.concat(exposures)
-    counted = together[together["request"] >= warm_up]
-    return counted.groupby("node", sort=False, observed=True).agg(
-        provider=("provider", "first"), pixels=("pixels", "max"), mixes=("mixes", "any")
-    )
+    nodes: dict[str, tuple[str, float, bool]] = {}
+    for node, provider, pixels, mixes in _counted(lasts, warm_up):
+        _, most, mixed = nodes.get(node, ("", 0.0, False))
+        nodes[node] = (provider, max(pixels, most), mixes or mixed)
+    columns = ["provider", "pixels", "mixes"]
+    return pd.DataFrame(list(nodes.values()), pd.Index(nodes, name="node"), columns)
 
 
-_HOLDING = ["node", "provider", "tensor", "depth_least", "depth_most", "tokens"]
-
-
-def _last_held(holdings: pd.DataFrame) -> pd.DataFrame:
-    """Return the last request of each way to hold a tensor: enough, whatever the warm-up."""
-    grouped = holdings.groupby(_HOLDING, sort=False, observed=True, dropna=False, as_index=False)
-    return grouped[["request"]].max()
-
-
-def _held(holdings: list[pd.DataFrame], warm_up: int) -> pd.DataFrame:
+def _held(lasts: Sequence[Last], warm_up: int) -> pd.DataFrame:
     """Return one row per node and tensor: provider, depths, the most of it of one request."""
-    together = pd.concat(holdings)
-    counted = together[together["request"] >= warm_up]
-    return counted.groupby(["node", "tensor"], sort=False, observed=True).agg(
-        provider=("provider", "first"),
-        depth_least=("depth_least", "min"),
-        depth_most=("depth_most", "max"),
-        tokens=("tokens", "max"),
-    )
+    tensors: dict[tuple[str, str], tuple[str, int, int, int]] = {}
+    for node, provider, tensor, least, most, tokens in _counted(lasts, warm_up):
+        _, low, high, many = tensors.get((node, tensor), ("", least, most, tokens))
+        tensors[node, tensor] = (provider, min(least, low), max(most, high), max(tokens, many))
+    index = pd.MultiIndex.from_tuples(list(tensors), names=["node", "tensor"])
+    columns = ["provider", "depth_least", "depth_most", "tokens"]
+    return pd.DataFrame(list(tensors.values()), index, columns)

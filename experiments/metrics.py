@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from math import inf, isnan, nan
 
 import numpy as np
-import pandas as pd
 
 from experiments.saturation import occupied_s
 from experiments.statistics.batches import batch_mean, batch_quantile
@@ -20,6 +19,7 @@ from experiments.statistics.estimates import (
     quantile_of,
     unbounded,
 )
+from sim.tables import Table, chosen
 from sim.trace import FINISHED, Trace
 
 QUANTILES = {"p50_s": 0.5, "p95_s": 0.95, "p99_s": 0.99}
@@ -29,22 +29,20 @@ TOKEN_METRICS = ("first_token_s", "token_gap_s", "tokens_per_s")
 """These, where they are at all, and those of latency have no value without a steady state."""
 
 
-def replication_metrics(
-    requests: pd.DataFrame, warm_up: int, deadline_s: float
-) -> dict[str, float]:
+def replication_metrics(requests: Table, warm_up: int, deadline_s: float) -> dict[str, float]:
     """Return the metrics of one replication's requests, the first ``warm_up`` left out.
 
     A request that did not finish misses its deadline; latencies are those of the finished ones.
     """
-    counted = requests[requests["request"] >= warm_up]
-    finished = counted[counted["outcome"] == FINISHED]
-    latency_s = finished["latency_s"].to_numpy()
+    counted = chosen(requests, requests["request"] >= warm_up)
+    finished = chosen(counted, counted["outcome"] == FINISHED)
+    latency_s, count = finished["latency_s"], len(counted["request"])
     span_s = float(counted["end_s"].max() - counted["arrival_s"].min())
     return {
         **{name: quantile_of(latency_s, quantile) for name, quantile in QUANTILES.items()},
         "mean_s": float(latency_s.mean()) if len(latency_s) else nan,
-        "deadline_met": float((latency_s <= deadline_s).sum() / len(counted)),
-        "throughput_per_s": len(finished) / span_s if span_s else nan,
+        "deadline_met": float((latency_s <= deadline_s).sum() / count),
+        "throughput_per_s": len(latency_s) / span_s if span_s else nan,
         **{name: float(counted[name].mean()) for name in PER_REQUEST},
         "pixels_max_node": float(counted["pixels_max_node"].max()),
         "pixels_max_pair": float(counted["pixels_max_pair"].max()),
@@ -53,12 +51,12 @@ def replication_metrics(
     }
 
 
-def single_metrics(requests: pd.DataFrame, warm_up: int, deadline_s: float) -> dict[str, Estimate]:
+def single_metrics(requests: Table, warm_up: int, deadline_s: float) -> dict[str, Estimate]:
     """Return the metrics of the only replication, with intervals by batch means.
 
     Throughput, and what is largest over requests, have no interval.
     """
-    counted = requests[requests["request"] >= warm_up]
+    counted = chosen(requests, requests["request"] >= warm_up)
     latency_s = counting_latencies(counted)
     finished_s = latency_s[np.isfinite(latency_s)]
     figures = replication_metrics(requests, warm_up, deadline_s)
@@ -67,29 +65,29 @@ def single_metrics(requests: pd.DataFrame, warm_up: int, deadline_s: float) -> d
         found |= {name: batch_quantile(finished_s, q) for name, q in QUANTILES.items()}
         found["mean_s"] = batch_mean(finished_s)
     found["deadline_met"] = batch_mean(latency_s <= deadline_s)
-    return found | {name: batch_mean(counted[name].to_numpy()) for name in PER_REQUEST}
+    return found | {name: batch_mean(counted[name]) for name in PER_REQUEST}
 
 
-def _token_metrics(finished: pd.DataFrame) -> dict[str, float]:
+def _token_metrics(finished: Table) -> dict[str, float]:
     """Return what there is to say of written answers, where any was written.
 
     Means over requests: ``first_token_s`` from the request's arrival, ``token_gap_s`` from one
     token to the next, ``tokens_per_s`` of a request from its arrival to its end.
     """
-    written = finished[finished["tokens"] > 0]
-    if written.empty:
+    written = chosen(finished, finished["tokens"] > 0)
+    if not len(written["tokens"]):
         return {}
+    gap_s = written["token_gap_s"]
     return {
         "first_token_s": float(written["first_token_s"].mean()),
-        "token_gap_s": float(written["token_gap_s"].mean()),
+        "token_gap_s": float(gap_s[~np.isnan(gap_s)].mean()) if np.isfinite(gap_s).any() else nan,
         "tokens_per_s": float((written["tokens"] / written["latency_s"]).mean()),
     }
 
 
-def counting_latencies(requests: pd.DataFrame) -> FloatArray:
+def counting_latencies(requests: Table) -> FloatArray:
     """Return the latencies in the order of arrival; infinite where a request failed."""
-    latency_s = requests["latency_s"].where(requests["outcome"] == FINISHED, inf)
-    return latency_s.to_numpy(dtype=np.float64)
+    return np.where(requests["outcome"] == FINISHED, requests["latency_s"], inf)
 
 
 def utilisation(trace: Trace) -> dict[str, float]:

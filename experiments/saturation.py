@@ -17,7 +17,9 @@ import pandas as pd
 
 from experiments.statistics.backlog import growth, lower_bounds
 from experiments.statistics.estimates import FloatArray
+from sim.rows import Column
 from sim.runner import Scenario
+from sim.tables import Table
 from sim.trace import Trace
 from topologies.topology import Topology
 from workloads.arrivals import Closed
@@ -71,28 +73,21 @@ class Work:
         self._topology = topology
         self._requests = requests
 
-    def add(self, steps: pd.DataFrame) -> None:
-        """Add some requests' steps."""
-        tenth = steps["request"].to_numpy() * PARTS // self._requests
-        keys = ["kind", "node", "source", "target"]
-        summed = (
-            steps[[*keys, "flops", "bytes"]]
-            .assign(tenth=tenth)
-            .groupby([*keys, "tenth"], observed=True, sort=False)
-            .sum()
-        )
-        for key, flops, size_bytes in zip(
-            summed.index, summed["flops"], summed["bytes"], strict=True
-        ):
-            kind, node, source, target, part = key
-            if kind == "compute":
-                self._add(node, part, flops)
-            elif kind == "transfer":
-                for name in self._channels(source, target):
-                    self._add(name, part, size_bytes)
+    def add(self, steps: Table) -> None:
+        """Add some requests' steps; see `sim.tables.Tables.work`."""
+        tenth = steps["request"] * PARTS // self._requests
+        kind = steps["kind"]
+        computed, sent = np.flatnonzero(kind == "compute"), np.flatnonzero(kind == "transfer")
+        (nodes,), brought = _summed(steps, ("node",), "flops", computed, tenth)
+        for node, flops in zip(nodes, brought, strict=True):
+            self._add(node, flops)
+        (sources, targets), brought = _summed(steps, ("source", "target"), "bytes", sent, tenth)
+        for source, target, size_bytes in zip(sources, targets, brought, strict=True):
+            for name in self._channels(source, target):
+                self._add(name, size_bytes)
 
-    def _add(self, name: str, part: int, amount: float) -> None:
-        self.tenths.setdefault(name, np.zeros(PARTS))[part] += amount
+    def _add(self, name: str, amounts: FloatArray) -> None:
+        self.tenths[name] = self.tenths.get(name, 0.0) + amounts
 
     def _channels(self, source: str, target: str) -> Iterator[str]:
         topology = self._topology
@@ -100,14 +95,28 @@ class Work:
             yield topology.channels[channel].name
 
 
-def evidence(occupied_s: Mapping[str, float], work: Work, requests: pd.DataFrame) -> Evidence:
+def _summed(
+    steps: Table, keys: Sequence[str], amount: str, rows: Column, tenth: Column
+) -> tuple[list[list[str]], FloatArray]:
+    """Return, for each combination of ``keys`` in some rows, its words and its sum per tenth."""
+    place = np.zeros(len(rows), dtype=np.int64)
+    for key in keys:
+        codes, words = pd.factorize(steps[key][rows])
+        place = place * max(1, len(words)) + codes
+    _, firsts, groups = np.unique(place, return_index=True, return_inverse=True)
+    sums = np.zeros((len(firsts), PARTS))
+    np.add.at(sums, (groups, tenth[rows]), steps[amount][rows])
+    return [steps[key][rows[firsts]].tolist() for key in keys], sums
+
+
+def evidence(occupied_s: Mapping[str, float], work: Work, requests: Table) -> Evidence:
     """Return what a replication has to say, given the table of its requests."""
-    arrivals_s = requests["arrival_s"].to_numpy()
+    arrivals_s = requests["arrival_s"]
     span_s = float(np.ptp(arrivals_s)) if len(arrivals_s) else 0.0
     return Evidence(
         occupied_s,
         work.tenths,
-        growth(arrivals_s, requests["end_s"].to_numpy()),
+        growth(arrivals_s, requests["end_s"]),
         (len(arrivals_s) - 1) / span_s if span_s else nan,
     )
 

@@ -49,15 +49,16 @@ class Ledger:
         One after the other, so that sums are the same to the last bit however chunks are cut.
         """
         charges = tables.charges()
-        places = charges["node"].map(self._places).to_numpy(dtype=np.int64)
-        computed = charges["computed"].to_numpy()
-        energy_j, carbon_g = charges["energy_j"].to_numpy(), charges["carbon_g"].to_numpy()
-        np.add.at(self._cost_usd, places, charges["cost_usd"].to_numpy())
+        places = np.array([self._places[node] for node in charges["node"]], dtype=np.int64)
+        computed, energy_j, carbon_g = (
+            charges[name] for name in ("computed", "energy_j", "carbon_g")
+        )
+        np.add.at(self._cost_usd, places, charges["cost_usd"])
         np.add.at(self._energy_j, places[computed], energy_j[computed])
         np.add.at(self._carbon_g, places[computed], carbon_g[computed])
         np.add.at(self._links_g, np.zeros((~computed).sum(), dtype=np.int64), carbon_g[~computed])
         self._requests += tables.ended
-        self._steps += len(charges)
+        self._steps += len(places)
 
     def nodes(self, trace: Trace) -> pd.DataFrame:
         """Return one row per node with a device or a price, for the trace of the whole run.

@@ -3,28 +3,27 @@
 Of generative models they tell when the tokens of an answer came, as well.
 
 Every runner's traces pass through here, so simulated and real results share one schema and
-comparing them is a join. What follows from plan and topology is worked out once per plan, not
-once per record.
+comparing them is a join.
 
 Requests stand in the order in which they ended; the steps of each stand together, in the order
 in which they ended. So the tables of a run's chunks (see `sim.trace.Sink`), one below the other,
 are the tables of the whole run, wherever the chunks begin.
+
+Each table is to be had as a data frame, and as plain columns (`Table`) by those that make hundreds
+of small ones.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from sim.critical import critical_steps
-from sim.emissions import emitted_g
-from sim.exposure import Sight, fraction, holdings, sights, worst_coalition
-from sim.facts import StepFacts, step_facts
-from sim.plan import Step
+from sim.exposure import fraction, holdings, worst_coalition
+from sim.rows import WORDS, Column, Rows
+from sim.sightings import Sighting, sightings
 from sim.tokens import arrivals_of_tokens, token_times
-from sim.trace import HAS_FINISHED, NEVER_BEGUN, Columns, Outcome, Trace, outcome_words
-from topologies.carbon import CarbonIntensity
+from sim.trace import Trace, outcome_words
 
 STEP_COLUMNS = (
     "request", "replication", "attempt", "step", "kind", "stage", "node", "source", "target",
@@ -44,9 +43,30 @@ HOLDING_COLUMNS = (
     "world",
 )  # fmt: skip
 
-StepGrids = tuple[tuple[CarbonIntensity, float], ...]
-_FACTS = tuple(name for name in StepFacts.__dataclass_fields__ if name != "grids")
+Table = Mapping[str, Column]
+"""Columns of equal length, by name."""
+
+_STEP_NUMBERS = (
+    "request", "attempt", "step", "queued_s", "start_s", "end_s", "busy_s", "bytes", "flops",
+    "energy_j", "cost_usd", "carbon_g", "tokens",
+)  # fmt: skip
 _SUMMED = ("bytes_up", "bytes_down", "energy_j", "cost_usd", "carbon_g")
+_TYPES = {"pixels": float, "mixes": bool, "depth_least": int, "depth_most": int, "tokens": int}
+
+
+def columns_of(frame: pd.DataFrame) -> Table:
+    """Return a data frame as plain columns."""
+    return {str(name): np.asarray(frame[name]) for name in frame}
+
+
+def chosen(table: Table, rows: Column) -> Table:
+    """Return some rows of a table: a truth for each, or the places of those wanted in order."""
+    return {name: column[rows] for name, column in table.items()}
+
+
+def together(tables: Sequence[Table]) -> Table:
+    """Return tables with the same columns as one, each below the one before."""
+    return {name: np.concatenate([each[name] for each in tables]) for name in tables[0]}
 
 
 class Tables:
@@ -59,11 +79,9 @@ class Tables:
         self._trace = trace
         self._replication = replication
         self._outcomes = trace.outcomes
-        self._plan_steps = [step for plan in trace.plans for step in plan.steps]
-        columns = trace.columns()
-        self._rank = self._ranks(columns)
-        self._rows = self._gather(columns)
-        self._seen_by, self._seen, self._looked_at = self._look()
+        self._indices = np.array([o.request.index for o in self._outcomes], dtype=np.int64)
+        self._rows = Rows(trace)
+        self._sightings = sightings(self._rows, self._outcomes, trace.topology)
 
     def steps(self) -> pd.DataFrame:
         """Return one row per step that began; see `STEP_COLUMNS`.
@@ -73,7 +91,23 @@ class Tables:
         ``cost_usd`` and ``carbon_g`` go by these two. ``flops`` counts finished computations,
         ``tokens`` those of an answer that a step made or brought.
         """
-        return self._rows[list(STEP_COLUMNS)]
+        rows = self._rows
+        table = pd.DataFrame({name: rows.columns[name] for name in _STEP_NUMBERS})
+        for word in WORDS:
+            kinds = pd.Categorical(rows.facts(word))
+            table[word] = kinds.take(rows.columns["plan_step"])
+        table["outcome"] = outcome_words(rows.columns["state"])
+        table["critical"] = rows.critical()
+        return self._labelled(table)[list(STEP_COLUMNS)]
+
+    def work(self) -> Table:
+        """Return what `steps` tells of the work that each step brought.
+
+        That is ``request``, ``kind``, ``node``, ``source``, ``target``, ``flops`` and ``bytes``.
+        """
+        rows = self._rows
+        words = {word: rows.words(word) for word in ("kind", "node", "source", "target")}
+        return words | {name: rows.columns[name] for name in ("request", "flops", "bytes")}
 
     def requests(self) -> pd.DataFrame:
         """Return one row per request; see `REQUEST_COLUMNS`.
@@ -82,25 +116,28 @@ class Tables:
         first was in coming, ``token_gap_s`` the mean time from one to the next; NaN where there
         are none.
         """
-        table = pd.DataFrame(
-            [(o.request.index, o.request.origin, o.request.arrival_s, o.end_s, o.latency_s,
-              o.outcome, o.reason) for o in self._outcomes],
-            columns=["request", "origin", "arrival_s", "end_s", "latency_s", "outcome", "reason"],
-        )  # fmt: skip
-        for column in _SUMMED:
-            table[column] = np.bincount(
-                self._rows["rank"], weights=self._rows[column], minlength=len(table)
-            )[: len(table)]
-        worst = pd.DataFrame(
-            [_worst(sight, outcome) for sight, outcome in self._seen],
-            columns=["pixels_max_node", "pixels_max_pair", "mixes"],
-        )
-        worst = worst.astype({"pixels_max_node": float, "pixels_max_pair": float, "mixes": bool})
-        table[list(worst.columns)] = worst.take(self._seen_by).set_axis(table.index)
-        came = arrivals_of_tokens(self._plan_steps, self._rows, table["origin"])
-        for column, values in token_times(came, table["arrival_s"]).items():
-            table[column] = values
-        return self._labelled(table)[list(REQUEST_COLUMNS)]
+        return self._labelled(pd.DataFrame(self.request_columns()))[list(REQUEST_COLUMNS)]
+
+    def request_columns(self) -> Table:
+        """Return the columns of `requests` that differ from row to row."""
+        outcomes, rows = self._outcomes, self._rows
+        arrival_s = np.array([o.request.arrival_s for o in outcomes], dtype=float)
+        end_s = np.array([o.end_s for o in outcomes], dtype=float)
+        origin = _words(o.request.origin for o in outcomes)
+        rank, count = rows.columns["rank"], len(outcomes)
+        came = arrivals_of_tokens(rows.steps, rows.columns, origin)
+        return {
+            "request": self._indices,
+            "origin": origin,
+            "arrival_s": arrival_s,
+            "end_s": end_s,
+            "latency_s": end_s - arrival_s,
+            "outcome": _words(o.outcome for o in outcomes),
+            "reason": _words(o.reason for o in outcomes),
+            **{name: np.bincount(rank, rows.columns[name], count)[:count] for name in _SUMMED},
+            **self._per_request_worst(),
+            **token_times(came, arrival_s),
+        }
 
     def exposure(self) -> pd.DataFrame:
         """Return one row per request and untrusted node that received any of it.
@@ -108,44 +145,24 @@ class Tables:
         ``pixels`` is the fraction of the input that the node received directly; see
         `EXPOSURE_COLUMNS` and `sim.exposure`.
         """
-        rows = [
-            (kind, node, self._trace.topology.node(node).provider, "+".join(sorted(sight.tensors)),
-             fraction(sight.parts, outcome.request.model.shard_fractions), sight.mixes)
-            for kind, (seen, outcome) in enumerate(self._seen)
-            for node, sight in seen.items()
-        ]  # fmt: skip
-        distinct = pd.DataFrame(
-            rows, columns=["seen_by", "node", "provider", "received", "pixels", "mixes"]
-        ).astype({"seen_by": int, "pixels": float, "mixes": bool})
-        return self._per_request(distinct)[list(EXPOSURE_COLUMNS)]
+        return self._labelled(pd.DataFrame(self.exposure_columns()))[list(EXPOSURE_COLUMNS)]
+
+    def exposure_columns(self) -> Table:
+        """Return the columns of `exposure` that differ from row to row."""
+        names = ("node", "provider", "received", "pixels", "mixes")
+        return self._per_request(names, [self._shown(each) for each in self._sightings.kinds])
 
     def holdings(self) -> pd.DataFrame:
         """Return one row per request, untrusted node and tensor that it held.
 
         See `HOLDING_COLUMNS` and `sim.exposure.Held`.
         """
-        topology = self._trace.topology
-        rows = [
-            (kind, node, topology.node(node).provider, tensor, held.least_depth, held.most_depth,
-             held.tokens)
-            for kind, steps in enumerate(self._looked_at)
-            for (node, tensor), held in holdings(steps, topology).items()
-        ]  # fmt: skip
-        columns = ["seen_by", "node", "provider", "tensor", "depth_least", "depth_most", "tokens"]
-        counts = dict.fromkeys(("seen_by", "depth_least", "depth_most", "tokens"), int)
-        distinct = pd.DataFrame(rows, columns=columns).astype(counts)
-        return self._per_request(distinct)[list(HOLDING_COLUMNS)]
+        return self._labelled(pd.DataFrame(self.holding_columns()))[list(HOLDING_COLUMNS)]
 
-    def _per_request(self, distinct: pd.DataFrame) -> pd.DataFrame:
-        """Return the rows of each request, given those of all that were seen alike."""
-        requests = pd.DataFrame(
-            {"request": [o.request.index for o in self._outcomes], "seen_by": self._seen_by}
-        )
-        requests["rank"] = requests.index
-        table = requests.merge(distinct, on="seen_by", how="inner").sort_values(
-            "rank", kind="stable", ignore_index=True
-        )
-        return self._labelled(table)
+    def holding_columns(self) -> Table:
+        """Return the columns of `holdings` that differ from row to row."""
+        names = ("node", "provider", "tensor", "depth_least", "depth_most", "tokens")
+        return self._per_request(names, [self._kept(each) for each in self._sightings.kinds])
 
     @property
     def world(self) -> str:
@@ -157,130 +174,62 @@ class Tables:
         """How many requests ended."""
         return len(self._outcomes)
 
-    def charges(self) -> pd.DataFrame:
+    def charges(self) -> Table:
         """Return what each step is charged to, a row per row of `steps`.
 
         That is ``node``, the one that computed, sent or waited, ``computed``, whether it computed,
         and ``energy_j``, ``cost_usd`` and ``carbon_g``.
         """
         rows = self._rows
-        computed = rows["kind"] == "compute"
-        charged = rows[["energy_j", "cost_usd", "carbon_g"]].copy()
-        charged["computed"] = computed
-        sent = rows["kind"] == "transfer"
-        charged["node"] = rows["source"].astype(str).where(sent, rows["node"].astype(str))
-        return charged
+        kind, node, source = (rows.words(word) for word in ("kind", "node", "source"))
+        return {
+            "node": np.where(kind == "transfer", source, node),
+            "computed": (kind == "compute").astype(bool),
+            **{name: rows.columns[name] for name in ("energy_j", "cost_usd", "carbon_g")},
+        }
 
-    def _ranks(self, columns: Columns) -> npt.NDArray[np.int64]:
-        """Return for each step how many requests ended before its own."""
-        places = {outcome.request.index: rank for rank, outcome in enumerate(self._outcomes)}
-        present, inverse = np.unique(columns.request, return_inverse=True)
-        ranks = [places.get(request, len(places)) for request in present.tolist()]
-        return np.array(ranks, dtype=np.int64)[inverse]
+    def _shown(self, sighting: Sighting) -> list[tuple[Any, ...]]:
+        """Return a row of `exposure` for each node that saw anything."""
+        fractions = sighting.first.request.model.shard_fractions
+        node = self._trace.topology.node
+        return [
+            (name, node(name).provider, "+".join(sorted(sight.tensors)),
+             fraction(sight.parts, fractions), sight.mixes)
+            for name, sight in sighting.seen.items()
+        ]  # fmt: skip
 
-    def _gather(self, columns: Columns) -> pd.DataFrame:
-        """Return the steps that began as rows, each beside the facts of its step."""
-        begun = np.flatnonzero(columns.state != NEVER_BEGUN)
-        keys = (columns.step, columns.attempt, columns.end_s, self._rank)
-        order = begun[np.lexsort([key[begun] for key in keys])]
-        plan_step = self._plan_step(columns)[order]
-        facts, grids = self._facts()
-        rows = facts.take(plan_step).reset_index(drop=True)
-        rows["plan_step"], rows["rank"] = plan_step, self._rank[order]
-        for name in ("request", "attempt", "step", "queued_s", "start_s", "end_s"):
-            rows[name] = getattr(columns, name)[order]
-        rows["outcome"] = outcome_words(columns.state)[order]
-        rows["critical"] = self._critical(columns)[order]
-        rows["finished"] = finished = columns.state[order] == HAS_FINISHED
-        planned = np.array([step.tokens for step in self._plan_steps], dtype=np.int64)
-        made = columns.made[order]
-        rows["tokens"] = np.where(made >= 0, made, planned[plan_step]) * finished
-        self._charge(rows, columns.used[order], grids)
-        return self._labelled(rows)
+    def _kept(self, sighting: Sighting) -> list[tuple[Any, ...]]:
+        """Return a row of `holdings` for each node and tensor that it held."""
+        topology = self._trace.topology
+        return [
+            (name, topology.node(name).provider, tensor, held.least_depth, held.most_depth,
+             held.tokens)
+            for (name, tensor), held in holdings(sighting.steps, topology).items()
+        ]  # fmt: skip
 
-    def _charge(
-        self,
-        rows: pd.DataFrame,
-        used: npt.NDArray[np.float64],
-        grids: Sequence[StepGrids],
-    ) -> None:
-        """Add what each step took of its device or route, and what follows from that."""
-        computed, finished = rows["kind"] == "compute", rows["finished"]
-        usual = np.isnan(used)
-        held_s = np.where(usual, rows["end_s"] - rows["start_s"], used)
-        rows["busy_s"] = busy_s = np.where(computed, held_s, 0.0)
-        sent = np.where(usual, 0.0, used) / rows["bytes"].where(rows["bytes"] > 0, np.inf)
-        rows["share"] = share = np.where(
-            finished, 1.0, np.where(computed, (busy_s > 0).astype(float), sent)
-        )
-        for name in ("bytes", "bytes_up", "bytes_down"):
-            rows[name] *= share
-        rows["flops"] = rows["flops"].where(finished, 0.0)
-        rows["energy_j"] = rows["power_w"] * busy_s + rows["fixed_j"] * share
-        rows["cost_usd"] = rows["usd_per_s"] * busy_s + rows["fixed_usd"] * share
-        if not self._trace.topology.carbon:
-            rows["carbon_g"] = np.nan
-            return
-        kinds, factor = rows["plan_step"].to_numpy(), np.where(computed, busy_s, share)
-        start_s, end_s = rows["start_s"].to_numpy(), rows["end_s"].to_numpy()
-        rows["carbon_g"] = emitted_g(grids, kinds, factor, start_s, end_s)
+    def _per_request_worst(self) -> Table:
+        """Return what the worst node and pair of nodes saw of each request."""
+        worst = [_worst(each) for each in self._sightings.kinds]
+        columns = {"pixels_max_node": float, "pixels_max_pair": float, "mixes": bool}
+        return {
+            name: np.array([each[place] for each in worst], dtype)[self._sightings.kind_of]
+            for place, (name, dtype) in enumerate(columns.items())
+        }
 
-    def _facts(self) -> tuple[pd.DataFrame, list[StepGrids]]:
-        """Return the facts of every step of every plan; `_plan_step` says which row is whose."""
-        found = [step_facts(step, self._trace.topology) for step in self._plan_steps]
-        facts = pd.DataFrame(
-            {name: [getattr(fact, name) for fact in found] for name in _FACTS},
-            columns=list(_FACTS),
-        )
-        words = ("kind", "stage", "node", "source", "target")
-        numbers = [name for name in _FACTS if name not in words]
-        types = dict.fromkeys(words, "category") | dict.fromkeys(numbers, "float64")
-        return facts.astype(types), [fact.grids for fact in found]
-
-    def _plan_step(self, columns: Columns) -> npt.NDArray[np.int64]:
-        sizes = np.array([len(plan.steps) for plan in self._trace.plans], dtype=np.int64)
-        return (np.cumsum(sizes) - sizes)[columns.plan] + columns.step
-
-    def _critical(self, columns: Columns) -> npt.NDArray[np.bool_]:
-        """Tell for each step whether it is on the critical path of its plan."""
-        critical = np.zeros(len(columns.step), dtype=np.bool_)
-        queued_s, end_s = columns.queued_s.tolist(), columns.end_s.tolist()
-        states = columns.state.tolist()
-        starts = np.flatnonzero(columns.step == 0).tolist()
-        ends = [*starts, len(states)][1:]
-        for start, end in zip(starts, ends, strict=True):
-            plan = self._trace.plans[columns.plan[start]]
-            path = critical_steps(plan, queued_s[start:end], end_s[start:end], states[start:end])
-            critical[[start + step for step in path]] = True
-        return critical
-
-    def _look(
-        self,
-    ) -> tuple[npt.NDArray[np.int64], list[tuple[dict[str, Sight], Outcome]], list[Sequence[Step]]]:
-        """Work out what was seen of each request, once for all that ran the same steps.
-
-        Returns, per request, the position of what was seen of it in the list that follows; each
-        entry of the list has the first request it stands for beside it. The third is the steps
-        that were run, for each entry.
-        """
-        arrived = self._rows[self._rows["share"] > 0]
-        plan_step, rank = arrived["plan_step"].to_numpy(), arrived["rank"].to_numpy()
-        order = np.lexsort((plan_step, rank))
-        bounds = np.searchsorted(rank[order], np.arange(len(self._outcomes) + 1))
-        positions: dict[bytes, int] = {}
-        seen: list[tuple[dict[str, Sight], Outcome]] = []
-        looked_at: list[Sequence[Step]] = []
-        seen_by = np.zeros(len(self._outcomes), dtype=np.int64)
-        parts = np.split(plan_step[order], bounds)[1:-1]
-        for place, part in enumerate(parts):
-            key = part.tobytes()
-            if key not in positions:
-                positions[key] = len(seen)
-                steps: Sequence[Step] = [self._plan_steps[position] for position in part]
-                looked_at.append(steps)
-                seen.append((sights(steps, self._trace.topology), self._outcomes[place]))
-            seen_by[place] = positions[key]
-        return seen_by, seen, looked_at
+    def _per_request(self, names: Sequence[str], rows: list[list[tuple[Any, ...]]]) -> Table:
+        """Return the rows of each request, given those of all that were seen alike."""
+        counts = np.array([len(each) for each in rows], dtype=np.int64)
+        firsts = np.cumsum(counts) - counts
+        kind_of = self._sightings.kind_of
+        each = counts[kind_of]
+        within = np.arange(each.sum()) - np.repeat(np.cumsum(each) - each, each)
+        places = np.repeat(firsts[kind_of], each) + within
+        distinct = [row for kind in rows for row in kind]
+        found: dict[str, Column] = {"request": np.repeat(self._indices, each)}
+        for number, name in enumerate(names):
+            values = [row[number] for row in distinct]
+            found[name] = np.array(values, dtype=_TYPES.get(name, object))[places]
+        return found
 
     def _labelled(self, table: pd.DataFrame) -> pd.DataFrame:
         table["replication"] = self._replication
@@ -288,10 +237,15 @@ class Tables:
         return table
 
 
-def _worst(seen: dict[str, Sight], outcome: Outcome) -> tuple[float, float, bool]:
-    fractions = outcome.request.model.shard_fractions
+def _words(words: Any) -> Column:
+    return np.array(list(words), dtype=object)
+
+
+def _worst(sighting: Sighting) -> tuple[float, float, bool]:
+    fractions = sighting.first.request.model.shard_fractions
+    seen = sighting.seen.values()
     return (
-        worst_coalition(seen.values(), fractions, 1),
-        worst_coalition(seen.values(), fractions, 2),
-        any(sight.mixes for sight in seen.values()),
+        worst_coalition(seen, fractions, 1),
+        worst_coalition(seen, fractions, 2),
+        any(sight.mixes for sight in seen),
     )

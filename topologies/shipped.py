@@ -1,5 +1,6 @@
 """The topologies that come with the package, by name."""
 
+from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from topologies.topology import Topology
 _SUFFIX = ".yaml"
 
 
+@cache
 def shipped_names() -> tuple[str, ...]:
     """Return the names of the shipped topologies, sorted."""
     names = (entry.name for entry in files("topologies").joinpath("shipped").iterdir())
@@ -29,6 +31,11 @@ def load(name_or_path: str | Path) -> Topology:
     if name_or_path not in shipped_names():
         remedy = suggestion(name_or_path, shipped_names())
         raise TopologyError(f"{name_or_path!r} is no shipped topology and no file's path; {remedy}")
-    shipped = files("topologies").joinpath("shipped", name_or_path + _SUFFIX)
-    with as_file(shipped) as file:
+    return _shipped(name_or_path)
+
+
+@cache
+def _shipped(name: str) -> Topology:
+    """Return one that cannot change while the program runs."""
+    with as_file(files("topologies").joinpath("shipped", name + _SUFFIX)) as file:
         return read_topology(file)

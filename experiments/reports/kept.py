@@ -23,6 +23,7 @@ from experiments.scenarios.loader import assembled
 from experiments.statistics.estimates import FloatArray
 from sim.errors import ScenarioError
 from sim.runner import Scenario
+from sim.tables import columns_of
 from sim.trace import Trace
 from topologies.documents import parse
 from topologies.files import read_topology
@@ -144,7 +145,7 @@ class Kept:
             for name in ("requests", "steps", "exposure", "holdings", "nodes", "links")
         )
         replicating = Replicating(scenario)
-        replicating.add(requests, steps, exposure, holdings)
+        replicating.add(*map(columns_of, (requests, steps, exposure, holdings)))
         trace = _books(scenario.topology, nodes, links)
         return replicating.finished(trace), breakdown(steps, scenario.topology)
 

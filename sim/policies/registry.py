@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -143,7 +144,7 @@ def _built(
         if key not in known:
             raise PolicyError(f"policy {name!r}: unknown parameter {key!r}{_nearest(key, known)}")
     try:
-        return TypeAdapter(kind).validate_python({**parameters, **fixed}) if known else kind()
+        return _adapter(kind).validate_python({**parameters, **fixed}) if known else kind()
     except ValidationError as error:
         first = error.errors()[0]
         place = "".join(f"{part}: " for part in first["loc"])
@@ -155,6 +156,12 @@ def _built(
             f"policy {name!r}: its class cannot be made from its parameters: "
             f"{str(error).splitlines()[0]}; give every field a default and a plain type"
         ) from error
+
+
+@lru_cache(maxsize=64)
+def _adapter(kind: type[Policy]) -> TypeAdapter[Policy]:
+    """Return what makes a policy of parameters; making it takes longer than its use."""
+    return TypeAdapter(kind)
 
 
 def _class_in_file(spec: str, file: str, class_name: str = "") -> type[Policy]:

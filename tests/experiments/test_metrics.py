@@ -18,6 +18,7 @@ from experiments.statistics.batches import batch_mean, batch_quantile
 from experiments.statistics.estimates import estimate, unbounded
 from sim.engine.simulator import Simulator
 from sim.plan import Compute, Plan, Transfer
+from sim.tables import columns_of
 from sim.trace import Trace
 from tests.conftest import MakeScenario, Scripted, device
 from topologies.topology import Node, Topology
@@ -48,13 +49,13 @@ def requests_table() -> pd.DataFrame:
 
 
 def test_written_answers_have_metrics_of_their_own_and_nothing_else_has() -> None:
-    plain = replication_metrics(requests_table(), warm_up=1, deadline_s=0.2)
+    plain = replication_metrics(columns_of(requests_table()), warm_up=1, deadline_s=0.2)
     table = requests_table().assign(
         tokens=[9, 2, 0, 4, 3],
         first_token_s=[9.0, 0.05, nan, 0.1, 0.1],
         token_gap_s=[9.0, 0.05, nan, 0.03, 9.0],
     )
-    found = replication_metrics(table, warm_up=1, deadline_s=0.2)
+    found = replication_metrics(columns_of(table), warm_up=1, deadline_s=0.2)
     assert {key: found[key] for key in plain} == plain
     assert {key: found[key] for key in found.keys() - plain.keys()} == pytest.approx(
         {"first_token_s": 0.075, "token_gap_s": 0.04, "tokens_per_s": (2 / 0.1 + 4 / 0.2) / 2}
@@ -68,7 +69,7 @@ def test_a_replication_without_any_token_does_not_count_for_token_metrics() -> N
 
 
 def test_metrics_of_a_replication_are_as_worked_out_by_hand() -> None:
-    found = replication_metrics(requests_table(), warm_up=1, deadline_s=0.2)
+    found = replication_metrics(columns_of(requests_table()), warm_up=1, deadline_s=0.2)
     assert found == pytest.approx(
         {
             "p50_s": 0.2,
@@ -89,7 +90,7 @@ def test_metrics_of_a_replication_are_as_worked_out_by_hand() -> None:
 
 
 def test_the_warm_up_counts_where_it_is_none() -> None:
-    found = replication_metrics(requests_table(), warm_up=0, deadline_s=0.2)
+    found = replication_metrics(columns_of(requests_table()), warm_up=0, deadline_s=0.2)
     assert found["pixels_max_node"] == 1.0
     assert found["mixes"] == 1.0
     assert found["deadline_met"] == 2 / 5
@@ -97,7 +98,7 @@ def test_the_warm_up_counts_where_it_is_none() -> None:
 
 def test_where_nothing_finished_there_is_no_latency_and_no_deadline_is_met() -> None:
     table = requests_table().assign(outcome="failed")
-    found = replication_metrics(table, warm_up=1, deadline_s=100.0)
+    found = replication_metrics(columns_of(table), warm_up=1, deadline_s=100.0)
     assert found["deadline_met"] == 0.0
     assert found["throughput_per_s"] == 0.0
     assert all(isnan(found[key]) for key in ("p50_s", "p95_s", "p99_s", "mean_s"))
@@ -110,9 +111,9 @@ def test_a_single_replication_has_intervals_by_batch_means() -> None:
         request=range(400), latency_s=latency_s, bytes_up=latency_s * 10
     )
     table.loc[::50, "outcome"] = "failed"
-    found = single_metrics(table, warm_up=10, deadline_s=1.0)
-    figures = replication_metrics(table, warm_up=10, deadline_s=1.0)
-    counts = counting_latencies(table)[10:]
+    found = single_metrics(columns_of(table), warm_up=10, deadline_s=1.0)
+    figures = replication_metrics(columns_of(table), warm_up=10, deadline_s=1.0)
+    counts = counting_latencies(columns_of(table))[10:]
     finished_s = counts[np.isfinite(counts)]
     assert len(finished_s) == 390 - 7
     assert found["mean_s"] == batch_mean(finished_s)
@@ -125,7 +126,7 @@ def test_a_single_replication_has_intervals_by_batch_means() -> None:
 
 
 def test_a_single_replication_of_failures_has_no_latency() -> None:
-    found = single_metrics(requests_table().assign(outcome="failed"), 0, 1.0)
+    found = single_metrics(columns_of(requests_table().assign(outcome="failed")), 0, 1.0)
     assert isnan(found["p99_s"].mean)
     assert found["deadline_met"] == unbounded(0.0)
 

@@ -6,7 +6,6 @@ from functools import cache
 from math import isnan
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from experiments.campaign import Campaign, run_campaign
@@ -49,7 +48,7 @@ def mm1(rng: np.random.Generator, requests: int, load: float) -> Evidence:
     ends_s = done_s + np.maximum.accumulate(arrivals_s - np.concatenate([[0.0], done_s[:-1]]))
     work = Work(small_topology(), requests)
     work.tenths["edge"] = np.array([part.sum() for part in np.array_split(services_s, 10)])
-    table = pd.DataFrame({"arrival_s": arrivals_s, "end_s": ends_s})
+    table = {"arrival_s": arrivals_s, "end_s": ends_s}
     return evidence({"edge": float(done_s[-1])}, work, table)
 
 
@@ -155,7 +154,7 @@ def test_a_backlog_tells_where_capacity_on_paper_does_not(make_scenario: MakeSce
         (np.arange(1000) * 2.0 + 2.0, "requests in the system grow by 0."),
         (arrivals_s + 1.5, ""),
     ):
-        table = pd.DataFrame({"arrival_s": arrivals_s, "end_s": np.maximum(ends_s, arrivals_s)})
+        table = {"arrival_s": arrivals_s, "end_s": np.maximum(ends_s, arrivals_s)}
         found = saturation(scenario, [evidence({"edge": 1000.0}, work, table)])
         assert found.load == pytest.approx(0.6)
         assert found.reason.startswith(reason)
@@ -239,7 +238,7 @@ def test_who_is_busy_now_and_then_is_not_called_saturated_by_chance(
         work = Work(small_topology(), 2000)
         work.tenths.update({name: rng.poisson(1.0, 10).astype(float) for name in names})
         taken_s = {name: 180.0 * float(part.sum()) for name, part in work.tenths.items()}
-        table = pd.DataFrame({"arrival_s": np.arange(2000.0), "end_s": np.arange(2000.0) + 1})
+        table = {"arrival_s": np.arange(2000.0), "end_s": np.arange(2000.0) + 1}
         found = saturation(scenario, [evidence(taken_s, work, table)])
         assert found.load > 1.2
         assert not found

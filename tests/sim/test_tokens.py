@@ -1,7 +1,6 @@
 """When tokens came, against cases small enough to do by hand."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from sim.engine.simulator import Simulator
@@ -58,10 +57,9 @@ def test_where_nothing_is_written_there_is_nothing_to_tell(make_scenario) -> Non
 
 
 def test_each_request_has_its_own_times() -> None:
-    came = pd.DataFrame(
-        {"rank": [2, 0, 2, 0], "end_s": [9.0, 1.0, 8.0, 4.0], "tokens": [1, 1, 5, 2]}
-    )
-    found = token_times(came, pd.Series([0.5, 1.0, 6.0]))
+    came = {"rank": [2, 0, 2, 0], "end_s": [9.0, 1.0, 8.0, 4.0], "tokens": [1, 1, 5, 2]}
+    columns = {name: np.array(values) for name, values in came.items()}
+    found = token_times(columns, np.array([0.5, 1.0, 6.0]))
     assert found["tokens"].tolist() == [3, 0, 6]
     assert found["first_token_s"] == pytest.approx([0.5, np.nan, 2.0], nan_ok=True)
     assert found["token_gap_s"] == pytest.approx([1.5, np.nan, 1.0], nan_ok=True)

@@ -2,6 +2,7 @@
 
 from math import inf, nan
 
+import numpy as np
 import pytest
 
 from experiments.metrics import replication_metrics
@@ -32,14 +33,13 @@ def test_excess_is_in_parts_of_the_bound() -> None:
 
 
 def test_all_that_a_replication_measures_can_be_asked_for() -> None:
-    import pandas as pd
-
-    empty = {name: [0.0] for name in (
+    empty = {name: np.zeros(1) for name in (
         "request", "latency_s", "end_s", "arrival_s", "bytes_up", "bytes_down", "energy_j",
         "cost_usd", "pixels_max_node", "pixels_max_pair", "mixes", "tokens", "first_token_s",
         "token_gap_s",
     )}  # fmt: skip
-    table = pd.DataFrame({**empty, "outcome": "finished", "tokens": 1.0, "latency_s": 1.0})
+    words = {"outcome": np.array(["finished"], dtype=object)}
+    table = {**empty, **words, "tokens": np.ones(1), "latency_s": np.ones(1)}
     assert set(replication_metrics(table, 0, 1.0)) == set(FIGURES) - {"pixels"}
 
 
