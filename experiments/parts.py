@@ -9,26 +9,32 @@ from typing import Any, Final, Self
 import pandas as pd
 
 from experiments.keeping import PART, Held, whole
+from experiments.program import program
 from real_runner.errors import RealRunError
 
 ORDERS: Final = "orders.json"
+SITTINGS: Final = "sittings.json"
+"""Which program was at work there, once for each that differs from the one before."""
+FINDINGS: Final = "findings.json"
+"""What it came to, once all of it is done."""
 
 
 class Parts:
     """Tables by name, in a folder or, without one, in memory.
 
-    A folder is one measurement's: ``orders`` say of what; use it in a ``with`` statement, for it is
-    one process's at a time. Raises `RealRunError` where it is another's, is no such folder, or
-    cannot be written.
+    A folder is one measurement's: ``orders`` say of what, ``command`` how it was asked for. Use it
+    in a ``with`` statement, for it is one process's at a time. Raises `RealRunError` where it is
+    another's, is no such folder, or cannot be written.
     """
 
-    def __init__(self, folder: Path | None, orders: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path | None, orders: Mapping[str, Any], command: str = "") -> None:
         self._folder = folder
         self._kept: dict[str, pd.DataFrame] = {}
         self._held = Held(folder) if folder is not None else None
         try:
             if folder is not None:
                 _settle(folder, json.loads(json.dumps(orders)))
+                _sign(folder / SITTINGS, {"command": command, **program()})
         except BaseException:
             self.close()
             raise
@@ -62,6 +68,11 @@ class Parts:
         with whole(self._path(name)) as part:
             table.to_parquet(part)
 
+    def conclude(self, kind: str, found: Mapping[str, Any]) -> None:
+        """Keep what a measurement of some ``kind`` came to, as JSON has it."""
+        if self._folder is not None:
+            _write(self._folder / FINDINGS, {"kind": kind, "found": found})
+
     def _path(self, name: str) -> Path:
         assert self._folder is not None  # noqa: S101 - asked before
         short = "".join(letter if letter.isalnum() else "-" for letter in name)[:80]
@@ -76,17 +87,32 @@ def _settle(folder: Path, orders: Any) -> None:
         return
     if any(each.suffix != PART for each in folder.iterdir()):
         raise RealRunError(f"--out {folder}: holds something else; choose another folder")
+    _write(path, orders)
+
+
+def _sign(path: Path, sitting: dict[str, Any]) -> None:
+    """Add who is at work to those that were, unless it is the last of them again."""
+    before = _read(path) if path.exists() else []
+    if not before or {**before[-1], "created": ""} != {**sitting, "created": ""}:
+        _write(path, [*before, sitting])
+
+
+def _write(path: Path, value: Any) -> None:
     with whole(path) as part:
-        part.write_text(json.dumps(orders, indent=2) + "\n", encoding="utf-8")
+        part.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
-def _compare(path: Path, orders: Any) -> None:
+def _read(path: Path) -> Any:
     try:
-        before = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise RealRunError(
             f"{path}: is no file of ours ({error}); choose another folder"
         ) from error
+
+
+def _compare(path: Path, orders: Any) -> None:
+    before = _read(path)
     if before == orders:
         return
     apart = [key for key in {*before, *orders} if before.get(key) != orders.get(key)]

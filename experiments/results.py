@@ -7,13 +7,9 @@ chunks and are written as they come: a long run needs no more memory than a shor
 
 import json
 import os
-import platform
 import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from math import isnan
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -23,6 +19,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from experiments.program import program
 from experiments.timeline import Event, first_requests, timeline_events
 from sim.errors import ScenarioError
 from sim.ledger import TOTALS, Ledger
@@ -114,10 +111,7 @@ class ResultFolder:
             "dilation": 1,
             "link_certificate": None,
             **about,
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "git_revision": _git_revision(),
-            "host": {"system": platform.platform(), "python": platform.python_version()},
-            "versions": {name: _version(name) for name in _RECORDED},
+            **program(),
         }
 
     def __exit__(
@@ -175,9 +169,6 @@ class ResultFolder:
         self._writers[name].write_table(rows)
 
 
-_RECORDED = ("tessera", "simpy", "networkx", "numpy", "pandas", "pyarrow", "pydantic")
-
-
 def _sums(rows: Sequence[Mapping[str, float]]) -> dict[str, float | None]:
     sums = {key: sum(row[key] for row in rows) for key in TOTALS}
     return {key: None if isnan(total) else total for key, total in sums.items()}
@@ -193,22 +184,3 @@ def _arrow_type(column: str) -> pa.DataType:
 
 def _write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
-
-
-def _git_revision() -> str | None:
-    """Return the revision of the checkout that this file lies in, if it lies in one."""
-    git = shutil.which("git")
-    if git is None:
-        return None
-    found = subprocess.run(  # noqa: S603 - a fixed command
-        [git, "-C", str(Path(__file__).parent), "rev-parse", "HEAD"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    return found.stdout.strip() or None

@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from experiments.cli.chosen import choose
+from experiments.cli.ending import command_line
 from experiments.cli.laboratory import PartsFolder, Scenes, Tuned, WeightsFile
 from experiments.cli.options import (
     AsJson,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 
 def accuracy(  # noqa: PLR0913, PLR0917 - an option each
+    context: typer.Context,
     scenario: ScenarioName = "small-sam-16",
     policy: PolicySpecs = None,
     settings: Settings = None,
@@ -82,16 +84,19 @@ def accuracy(  # noqa: PLR0913, PLR0917 - an option each
         "masks": _digests(masks),
         "weights": known.digests(),
     }
-    with Parts(out, orders) as parts:
+    with Parts(out, orders, command_line(context.obj)) as parts:
         subjects = _subjects(sam, images, masks, (prior, world.seed, scenes))
         sitting = Sitting(world, known, chosen.document.real.default, subjects, parts)
         with progress_bar("examining", len(subjects) * (len(specs) + 1)) as told:
             sitting.open(told)
             results = [sitting.examine(spec, told) for spec in specs]
+        title = f"{chosen.name}: {sam.name}"
+        found = {"title": title, "policies": finite([asdict(each) for each in results])}
+        parts.conclude("accuracy", found)
     if as_json:
-        print(json.dumps({"policies": finite([asdict(each) for each in results])}, indent=1))
+        print(json.dumps(found, indent=1))
     else:
-        show(_table(f"{chosen.name}: {sam.name}", [each for each in results if not each.refused]))
+        show(_table(title, [each for each in results if not each.refused]))
         for each in results:
             if each.refused:
                 print(f"{each.policy}: {each.refused}")

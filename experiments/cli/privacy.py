@@ -3,12 +3,13 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
 from experiments.cli.chosen import choose
+from experiments.cli.ending import command_line
 from experiments.cli.laboratory import PartsFolder, ProtocolFile, Tuned, WeightsFile
 from experiments.cli.options import (
     AsJson,
@@ -28,7 +29,7 @@ from workloads.llama.model import Llama
 if TYPE_CHECKING:
     import pandas as pd
 
-    from experiments.laboratory.privacy.sitting import Sitting
+    from experiments.laboratory.privacy.sitting import Measure, Sitting
     from experiments.laboratory.privacy.verdict import Verdict, Worst
     from workloads.sam.model import Sam
 
@@ -37,7 +38,8 @@ _DRAWN = 6
 Tables = dict[str, dict[str, "pd.DataFrame"]]
 
 
-def privacy(  # noqa: PLR0913 - an option each
+def privacy(  # noqa: PLR0913, PLR0917 - an option each
+    context: typer.Context,
     scenario: ScenarioName = "small-sam-16",
     policy: PolicySpecs = None,
     settings: Settings = None,
@@ -77,7 +79,8 @@ def privacy(  # noqa: PLR0913 - an option each
         if freeze or tuned:
             option = "--freeze" if freeze else "--tuned"
             raise ScenarioError(f"{option}: is of pictures, and {model.name!r} writes text")
-        texts(chosen, protocols.read_protocol(path), weights, out, as_json=as_json)
+        command = command_line(context.obj)
+        texts(chosen, protocols.read_protocol(path), weights, out, command, as_json=as_json)
         return
     sam = sam_of(model)
     if freeze:
@@ -94,7 +97,7 @@ def privacy(  # noqa: PLR0913 - an option each
     found: Tables = {}
     refused: dict[str, str] = {}
     with (
-        Parts(out, orders) as parts,
+        Parts(out, orders, command_line(context.obj)) as parts,
         progress_bar("recording", recorded * len(chosen.specs)) as told,
     ):
         for case in chosen.scenarios:
@@ -106,9 +109,14 @@ def privacy(  # noqa: PLR0913 - an option each
                 continue
             if out is not None:
                 _draw(sitting, tables, out, case.policy_name)
-    if not found:
-        raise PolicyError("; ".join(refused.values()))
-    _tell(found, refused, measure.protocol.candidates, as_json=as_json)
+        if not found:
+            raise PolicyError("; ".join(refused.values()))
+        outcome = _found(f"{sam.name} in {chosen.name}", found, refused, measure)
+        parts.conclude("privacy", outcome)
+    if as_json:
+        print(json.dumps(outcome, indent=1))
+    else:
+        _tell(found, refused, measure.protocol.candidates)
 
 
 def _draw(sitting: "Sitting", tables: "dict[str, pd.DataFrame]", out: Path, policy: str) -> None:
@@ -116,11 +124,16 @@ def _draw(sitting: "Sitting", tables: "dict[str, pd.DataFrame]", out: Path, poli
     from experiments.keeping import whole  # noqa: PLC0415 - torch
     from experiments.laboratory.privacy.sitting import ALONE  # noqa: PLC0415
 
-    path = out / f"{''.join(c if c.isalnum() else '-' for c in policy)}.png"
+    path = out / _picture(policy)
     if not path.exists():
         figure = sitting.plate(tables[ALONE], _DRAWN)
         with whole(path) as part:
             figure.save(part, "PNG")
+
+
+def _picture(policy: str) -> str:
+    """Return the file of a policy's figure."""
+    return f"{''.join(letter if letter.isalnum() else '-' for letter in policy)}.png"
 
 
 def _freeze(path: Path, sam: "Sam") -> None:
@@ -141,7 +154,25 @@ def _freeze(path: Path, sam: "Sam") -> None:
     print(f"A success has an SSIM of {found.ssim:.3f} and {found.psnr_db:.1f} dB: {beside}")
 
 
-def _tell(found: Tables, refused: dict[str, str], candidates: int, *, as_json: bool) -> None:
+def _found(
+    title: str, found: Tables, refused: dict[str, str], measure: "Measure"
+) -> dict[str, Any]:
+    from experiments.laboratory.privacy.verdict import verdict  # noqa: PLC0415 - torch
+
+    policies = [
+        asdict(verdict(spec, tables)) | _records(tables) | {"picture": _picture(spec)}
+        for spec, tables in found.items()
+    ]
+    return {
+        "title": title,
+        "candidates": measure.protocol.candidates,
+        "attacked": measure.protocol.limits.attacked,
+        "policies": finite(policies),
+        "refused": refused,
+    }
+
+
+def _tell(found: Tables, refused: dict[str, str], candidates: int) -> None:
     from experiments.laboratory.privacy.sitting import (  # noqa: PLC0415 - torch
         FRAMES,
         PLACED,
@@ -150,10 +181,6 @@ def _tell(found: Tables, refused: dict[str, str], candidates: int, *, as_json: b
     from experiments.laboratory.privacy.verdict import curve, verdict  # noqa: PLC0415
 
     verdicts = [verdict(spec, tables) for spec, tables in found.items()]
-    if as_json:
-        policies = [asdict(each) | _records(found[each.policy]) for each in verdicts]
-        print(json.dumps({"policies": finite(policies), "refused": refused}, indent=1))
-        return
     show(_verdicts(verdicts, candidates))
     for title, table, by in (
         ("Coalitions: identified by the best (A2)", TOGETHER, "k"),

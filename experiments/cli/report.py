@@ -15,7 +15,7 @@ PAGE = "report.html"
 def report(
     folder: Annotated[
         Path,
-        typer.Argument(metavar="DIR", help="What simulate, run, compare or sweep wrote by --out."),
+        typer.Argument(metavar="DIR", help="What a command wrote by --out."),
     ],
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help=f"Default: DIR/{PAGE}.")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from experiments.cli.cells import CellsFolder, Workers, cells_table, check_out
+from experiments.cli.ending import command_line
 from experiments.cli.options import (
     AsJson,
     PolicySpecs,
@@ -27,6 +28,7 @@ _NONE_ALLOWED = 1
 
 
 def search(  # noqa: PLR0913, PLR0917 - an option each
+    context: typer.Context,
     scenario: ScenarioName,
     policy: PolicySpecs = None,
     over: Annotated[
@@ -86,32 +88,40 @@ def search(  # noqa: PLR0913, PLR0917 - an option each
     )
     about = asked.about()
     check_out(out, resume=resume)
-    with Parts(out, about) as parts:
+    with Parts(out, about, command_line(context.obj)) as parts:
         with progress_bar("searching", trials) as told:
             rows = asked.run(parts, trials, workers, told)
         best = asked.best(rows)
         again = None if best is None else asked.unseen(best, parts)
+        found = _found(asked, rows, best, again)
+        parts.conclude("search", found)
     if as_json:
-        _print_json(asked, rows, best, again)
+        print(json.dumps(found, indent=1))
     else:
         _tell(asked, rows, best, again)
     if best is None:
         raise typer.Exit(_NONE_ALLOWED)
 
 
-def _print_json(
+def _found(
     search: "Search",
     rows: "pd.DataFrame",
     best: "pd.Series[Any] | None",
     again: "pd.Series[Any] | None",
-) -> None:
+) -> dict[str, Any]:
     found = {
         "goal": search.goal.figure,
+        "greatest": search.goal.greatest,
+        "limits": [
+            f"{each.figure} {'>=' if each.at_least else '<='} {each.bound:g}"
+            for each in search.limits
+        ],
+        "axes": list(rows.columns[1 : list(rows.columns).index("error")]),
         "best": None if best is None else best.to_dict(),
         "unseen": None if again is None else again.to_dict(),
         "trials": rows.to_dict("records"),
     }
-    print(json.dumps(finite(found), indent=1))
+    return finite(found)  # type: ignore[no-any-return]
 
 
 def _tell(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from experiments.cli.cells import CellsFolder, Workers, cells_table, check_out
+from experiments.cli.ending import command_line
 from experiments.cli.options import (
     AsJson,
     PolicySpecs,
@@ -29,6 +30,7 @@ _NONE_DONE = 1
 
 
 def sweep(  # noqa: PLR0913, PLR0917 - an option each
+    context: typer.Context,
     scenario: ScenarioName,
     policy: PolicySpecs = None,
     axis: Annotated[
@@ -72,7 +74,11 @@ def sweep(  # noqa: PLR0913, PLR0917 - an option each
     target = target_of(until, at_most, 1)
     asked = Sweep.of(scenario, policy or (), axis or (), settings or (), target)
     check_out(out, resume=resume)
-    with Parts(out, asked.about()) as parts, progress_bar("sweeping", len(asked.cells)) as told:
+    command = command_line(context.obj)
+    with (
+        Parts(out, asked.about(), command) as parts,
+        progress_bar("sweeping", len(asked.cells)) as told,
+    ):
         rows = asked.run(parts, engine, workers, address, told)
     if as_json:
         print(json.dumps(finite(rows.to_dict("records")), indent=1))

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 
 def texts(
-    chosen: Chosen, protocol: "Protocol", weights: Path | None, out: Path | None, *, as_json: bool
+    chosen: Chosen,
+    protocol: "Protocol",
+    weights: Path | None,
+    out: Path | None,
+    command: str,
+    *,
+    as_json: bool,
 ) -> None:
     """Measure the policies chosen and print what came of it."""
     from experiments.laboratory.text.sitting import measured  # noqa: PLC0415
@@ -34,7 +40,7 @@ def texts(
     rows: list[dict[str, Any]] = []
     with (
         RunFolder() as folder,  # which 'tessera clean' knows, whatever becomes of this process
-        Parts(out, orders) as parts,
+        Parts(out, orders, command) as parts,
         progress_bar("hearing", total) as told,
     ):
         target = folder.path / "drawn.safetensors"
@@ -45,10 +51,13 @@ def texts(
                 table = measured(case, weights, path, deployment.default, protocol, told)
                 parts.keep(case.policy_name, table)
             rows += finite(table.assign(policy=case.policy_name).to_dict("records"))
+        title = f"{chosen.name}: {model.name}"
+        found = {"title": title, "drawn": weights is None, "recovered": rows}
+        parts.conclude("texts", found)
     if as_json:
-        print(json.dumps({"recovered": rows}, indent=1))
+        print(json.dumps(found, indent=1))
     else:
-        show(_table(f"{chosen.name}: {model.name}", rows, drawn=weights is None))
+        show(_table(title, rows, drawn=weights is None))
 
 
 def _table(title: str, rows: list[dict[str, Any]], *, drawn: bool) -> Table:

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
 from experiments.cli.chosen import choose
+from experiments.cli.ending import command_line
 from experiments.cli.laboratory import PartsFolder, ProtocolFile, Scenes, Tuned, WeightsFile
 from experiments.cli.options import (
     AsJson,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 
 def tradeoff(  # noqa: PLR0913, PLR0917 - an option each
+    context: typer.Context,
     scenario: ScenarioName = "small-sam-16",
     policy: PolicySpecs = None,
     settings: Settings = None,
@@ -69,32 +71,39 @@ def tradeoff(  # noqa: PLR0913, PLR0917 - an option each
         "scenes": scenes,
         "weights": known.digests(),
     }
-    with Parts(out, orders) as parts:
+    with Parts(out, orders, command_line(context.obj)) as parts:
         designs = Designs(chosen.scenarios, timed.scenarios, known, numbers, measure, scenes, parts)
         with progress_bar("measuring", designs.total) as told:
             found = list(designs.rows(told))
-    rows = [each for each in found if isinstance(each, Row)]
-    refused = dict(each for each in found if not isinstance(each, Row))
-    wanted = measure.protocol.limits
-    limits = Limits(wanted.kept, wanted.attacked, timed.scenarios[0].deadline_s)
-    title = f"{sam.name} in {chosen.name}, timed in {timed.name}"
-    _tell(title, rows, limits, refused, as_json=as_json)
+        rows = [each for each in found if isinstance(each, Row)]
+        refused = dict(each for each in found if not isinstance(each, Row))
+        wanted = measure.protocol.limits
+        limits = Limits(wanted.kept, wanted.attacked, timed.scenarios[0].deadline_s)
+        title = f"{sam.name} in {chosen.name}, timed in {timed.name}"
+        outcome = _found(title, rows, limits, refused)
+        parts.conclude("tradeoff", outcome)
+    if as_json:
+        print(json.dumps(outcome, indent=1))
+    else:
+        _tell(title, rows, limits, refused)
 
 
-def _tell(
-    title: str, rows: "Sequence[Row]", limits: "Limits", refused: dict[str, str], *, as_json: bool
-) -> None:
+def _found(
+    title: str, rows: "Sequence[Row]", limits: "Limits", refused: dict[str, str]
+) -> dict[str, Any]:
+    from experiments.laboratory.tradeoff import best  # noqa: PLC0415 - torch
+
+    found = [
+        asdict(each) | {"meets": each.meets(limits), "gaps": each.gaps(limits), "front": is_best}
+        for each, is_best in zip(rows, best(rows), strict=True)
+    ]
+    return {"title": title, "limits": asdict(limits), "rows": finite(found), "refused": refused}
+
+
+def _tell(title: str, rows: "Sequence[Row]", limits: "Limits", refused: dict[str, str]) -> None:
     from experiments.laboratory.tradeoff import best, nearest  # noqa: PLC0415 - torch
 
     front = best(rows)
-    if as_json:
-        found = [
-            asdict(each) | {"meets": each.meets(limits), "front": is_best}
-            for each, is_best in zip(rows, front, strict=True)
-        ]
-        told = {"limits": asdict(limits), "rows": finite(found), "refused": refused}
-        print(json.dumps(told, indent=1))
-        return
     show(_table(title, rows, front, limits))
     for policy, reason in refused.items():
         print(f"{policy}: {reason}")

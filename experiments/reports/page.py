@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 from plotly.offline import get_plotlyjs
 
 from experiments.keeping import whole
-from experiments.reports.values import CellMap, Facts, Figure, Mark, Part, Report, Table
+from experiments.reports.values import CellMap, Facts, Figure, Mark, Part, Picture, Report, Table
 from experiments.reports.wording import rounded
 
 MOST_ROWS: Final = 60
@@ -46,6 +46,7 @@ def render(report: Report) -> str:
         "content": _content,
         "rows": _rows,
         "download": _download,
+        "png": _png,
         "asset": _asset,
         "plotly": partial(Markup, get_plotlyjs()),
         "most_rows": MOST_ROWS,
@@ -55,7 +56,7 @@ def render(report: Report) -> str:
 
 
 def _kind(part: Part) -> str:
-    kinds = {Figure: "figure", CellMap: "cells", Table: "table", Facts: "facts"}
+    kinds = {Figure: "figure", CellMap: "cells", Table: "table", Facts: "facts", Picture: "picture"}
     return kinds[type(part)]
 
 
@@ -100,6 +101,11 @@ def _text(value: Any) -> str:
     if isinstance(value, float):
         return rounded(value, 4)
     return str(value)
+
+
+def _png(picture: Picture) -> str:
+    """Return the address that holds a picture."""
+    return f"data:image/png;base64,{b64encode(picture.png).decode()}"
 
 
 def _download(data: pd.DataFrame, name: str) -> Mapping[str, str]:

@@ -1,32 +1,40 @@
 """What kind of folder it is, and which sections a page of it has."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Final, NamedTuple
 
 from experiments.parts import ORDERS
 from experiments.reports.fidelity import ERRORS, FidelityKept
 from experiments.reports.kept import MANIFEST, Kept, Run, read_json
 from experiments.reports.look import colour
+from experiments.reports.measured import Measured
 from experiments.reports.sections import (
+    accuracies,
     asked,
+    attacks,
     cells,
     cells_front,
     certified,
+    designs,
     exposure,
     figures,
     incidents,
     latencies,
+    measured_asked,
     network,
     paired,
     pareto,
+    recovered,
     residuals,
+    searched,
     single_requests,
     spending,
     swept_verdict,
     verdicts,
 )
 from experiments.reports.swept import Swept
-from experiments.reports.values import Key, Report, Section
+from experiments.reports.values import Answer, Key, Report, Section
 from sim.errors import ScenarioError
 
 
@@ -42,8 +50,8 @@ def read(folder: Path) -> Report:
     if (folder / ORDERS).exists():
         return _of_parts(folder)
     raise ScenarioError(
-        f"{folder}: holds no results; name what tessera simulate, run, compare or sweep wrote by "
-        "--out"
+        f"{folder}: holds no results; name what a command, such as tessera simulate, sweep or "
+        "tradeoff, wrote by --out"
     )
 
 
@@ -108,12 +116,8 @@ def _of_comparison(compared: FidelityKept) -> Report:
 
 
 def _of_parts(folder: Path) -> Report:
-    orders = read_json(folder / ORDERS)
-    if "cells" not in orders:
-        raise ScenarioError(
-            f"{folder}: is of a measurement of which there is no report; the command that wrote "
-            "it, such as tessera privacy, prints its tables again"
-        )
+    if "cells" not in read_json(folder / ORDERS):
+        return _of_measurement(Measured(folder))
     swept = Swept(folder)
     return Report(
         title=f"Sweep of {swept.document.topology}",
@@ -124,6 +128,52 @@ def _of_parts(folder: Path) -> Report:
             [swept_verdict.section(swept), cells.section(swept), cells_front.section(swept)]
         ),
     )
+
+
+def _of_measurement(measured: Measured) -> Report:
+    kind = _MEASURED[measured.kind]
+    found, keys = kind.sections(measured), kind.keys(measured)
+    return Report(
+        title=kind.title,
+        subtitle=measured.document.description,
+        question=kind.question(measured),
+        answers=kind.answers(measured),
+        sections=_there([measured_asked.section(measured), *found]),
+        keys=keys,
+    )
+
+
+class _Kind(NamedTuple):
+    """What a page of a measurement of some kind is made of."""
+
+    title: str
+    question: Callable[[Measured], str]
+    answers: Callable[[Measured], tuple[Answer, ...]]
+    sections: Callable[[Measured], Iterable[Section | None]]
+    keys: Callable[[Measured], tuple[Key, ...]] = lambda _: ()
+
+
+_MEASURED: Final = {
+    "tradeoff": _Kind(
+        "Designs side by side", designs.question, designs.answers,
+        lambda measured: [designs.section(measured)], designs.keys,
+    ),
+    "accuracy": _Kind(
+        "Accuracy kept", accuracies.question, accuracies.answers,
+        lambda measured: [accuracies.section(measured)],
+    ),
+    "privacy": _Kind(
+        "What clouds learn", attacks.question, attacks.answers, attacks.sections, attacks.keys
+    ),
+    "texts": _Kind(
+        "What the middle learns", recovered.question, recovered.answers,
+        lambda measured: [recovered.section(measured)],
+    ),
+    "search": _Kind(
+        "Search", searched.question, searched.answers,
+        lambda measured: [searched.section(measured)],
+    ),
+}  # fmt: skip
 
 
 def _there(sections: Iterable[Section | None]) -> tuple[Section, ...]:

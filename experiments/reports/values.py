@@ -88,7 +88,16 @@ class CellMap:
     height_px: int = 460
 
 
-Part = Figure | CellMap | Table | Facts
+@dataclass(frozen=True)
+class Picture:
+    """A picture as it is, a PNG's bytes; ``caption`` says what is to be seen in it."""
+
+    title: str
+    caption: str
+    png: bytes
+
+
+Part = Figure | CellMap | Table | Facts | Picture
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,12 @@
 """Measurements in parts: what is done stays done, and another's folder is left alone."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.parts import Parts
+from experiments.parts import FINDINGS, ORDERS, SITTINGS, Parts
 from real_runner.errors import RealRunError
 from tests.limits import no_file_above
 
@@ -71,4 +73,25 @@ def test_a_full_disk_is_one_line_and_leaves_what_was_there(tmp_path):
         with no_file_above(20_000), pytest.raises(RealRunError, match="cannot be written"):
             parts.keep("x", large)
         pd.testing.assert_frame_equal(parts.get("x"), TABLE)
-    assert sorted(path.suffix for path in (tmp_path / "a").iterdir()) == [".json", ".parquet"]
+    names = {path.name for path in (tmp_path / "a").iterdir() if path.suffix != ".parquet"}
+    assert names == {ORDERS, SITTINGS}
+
+
+def test_who_was_at_work_is_noted_once_for_each_that_differs(tmp_path):
+    for command in ("tessera sweep x", "tessera sweep x", "tessera sweep x --workers 1"):
+        Parts(tmp_path / "a", {}, command).close()
+    sittings = json.loads((tmp_path / "a" / SITTINGS).read_text())
+    assert [each["command"] for each in sittings] == [
+        "tessera sweep x",
+        "tessera sweep x --workers 1",
+    ]
+    assert sittings[0]["versions"]["numpy"] == np.__version__
+
+
+def test_what_it_came_to_is_kept_beside_its_parts(tmp_path):
+    with Parts(tmp_path / "a", {}) as parts:
+        parts.conclude("sums", {"total": 3})
+    found = json.loads((tmp_path / "a" / FINDINGS).read_text())
+    assert found == {"kind": "sums", "found": {"total": 3}}
+    with Parts(None, {}) as parts:
+        parts.conclude("sums", {"total": 3})  # in memory there is nobody to read it

@@ -12,7 +12,7 @@ from experiments.reports.wording import rounded, warmed_up
 
 def section(kept: Kept, *, command: str = "") -> Section:
     """Return what a result folder's manifest says; ``command`` where it is not the manifest's."""
-    pairs = (*_scenario(kept), *_program(kept.manifest, command))
+    pairs = (*_scenario(kept), *of_program(kept.manifest, command))
     return Section("asked", "What was asked", (), (Facts(pairs),))
 
 
@@ -48,7 +48,8 @@ def _warm_up(kept: Kept) -> str:
     return warmed_up(kept.document.warm_up)
 
 
-def _program(manifest: Mapping[str, Any], command: str) -> Iterator[tuple[str, str]]:
+def of_program(manifest: Mapping[str, Any], command: str = "") -> Iterator[tuple[str, str]]:
+    """Yield which program made something, as a manifest says; see `experiments.program`."""
     said = command or manifest.get("command", "")
     if said:
         yield "command", str(said)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,10 @@ from experiments.reports import page, reading
 from experiments.scenarios.loader import build, read_scenario, scenario_path
 from real_runner.deployment import Deployment
 from real_runner.links.certificate import Certificate, Check
+from tests.experiments.few import PROTOCOL
 from tests.experiments.fidelity.conftest import SMALL, Elsewhere, Law
 from tests.experiments.reports.browsing import browsing
+from workloads.catalogue import model_named
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -95,19 +98,101 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A search with a limit that some of its cells break."""
+    pytest.importorskip("optuna", reason="pip install 'tessera[search]'")
+    out = tmp_path_factory.mktemp("reported") / "searched"
+    policy = ["--policy", "sharded/deferred:clouds={clouds},codec={codec}"]
+    over = ["--over", "clouds=2..16", "--over", "codec=fp16,int8", "--trials", "6"]
+    few = settings("replications=2", "workload.requests=40", "warm_up=10")
+    asked = ["search", "jetson-16-clouds", *policy, *over, *few, "--workers", "1"]
+    assert status_of([*asked, "--subject-to", "pixels<=30%", "--out", str(out)]) == 0
+    return out
+
+
+@pytest.fixture(scope="session")
+def places(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Numbers by chance for a small SAM, and a protocol of few pictures with its thresholds."""
+    if not find_spec("torchmetrics"):
+        pytest.skip("pip install 'tessera[lab]'")
+    from real_runner.shards import weights
+    from real_runner.shards.saving import save
+
+    folder = tmp_path_factory.mktemp("places")
+    (folder / "few.yaml").write_text(PROTOCOL, encoding="utf-8")
+    save(weights.drawn(model_named("sam-small").variant, 0), folder / "w.safetensors")
+    assert alone(["privacy", "small-sam", "--protocol", str(folder / "few.yaml"), "--freeze"]) == 0
+    return folder
+
+
+def alone(command: list[str]) -> int:
+    """Return the status of a command of the laboratory on one thread."""
+    from tests.computing import one_thread
+
+    with one_thread():
+        return status_of(command)
+
+
+def attacking(command: str, places: Path) -> list[str]:
+    """Return a command on two designs, one of which nobody can attack."""
+    given = ["--protocol", str(places / "few.yaml"), "--weights", str(places / "w.safetensors")]
+    policies = ["--policy", "sharded/exact:assignment=round-robin", "--policy", "local"]
+    return [command, "small-sam", *given, *policies]
+
+
+@pytest.fixture(scope="session")
+def examined(tmp_path_factory: pytest.TempPathFactory, places: Path) -> Path:
+    """Accuracy, of one split that is the same function, one that is not, and one that is none."""
+    out = tmp_path_factory.mktemp("reported") / "examined"
+    specs = ("sharded/exact:codec=fp32", "sharded/deferred:codec=int4", "sharded/exact:clouds=99")
+    named = [word for spec in specs for word in ("--policy", spec)]
+    weights = ["--weights", str(places / "w.safetensors"), "--scenes", "3"]
+    assert alone(["accuracy", "small-sam-16", *named, *weights, "--out", str(out)]) == 0
+    return out
+
+
+@pytest.fixture(scope="session")
+def attacked(tmp_path_factory: pytest.TempPathFactory, places: Path) -> Path:
+    """Attacks on pictures."""
+    out = tmp_path_factory.mktemp("reported") / "attacked"
+    assert alone([*attacking("privacy", places), "--out", str(out)]) == 0
+    return out
+
+
+@pytest.fixture(scope="session")
+def designed(tmp_path_factory: pytest.TempPathFactory, places: Path) -> Path:
+    """Designs side by side."""
+    out = tmp_path_factory.mktemp("reported") / "designed"
+    more = ["--scenes", "3", "--timing", "small-sam", "--out", str(out)]
+    assert alone([*attacking("tradeoff", places), *more]) == 0
+    return out
+
+
+@pytest.fixture(scope="session")
+def heard(tmp_path_factory: pytest.TempPathFactory, places: Path) -> Path:
+    """Attacks on texts."""
+    out = tmp_path_factory.mktemp("reported") / "heard"
+    asked = ["privacy", "small-llama", "--protocol", str(places / "few.yaml")]
+    assert alone([*asked, "--policy", "lambda-split:codec=int8", "--out", str(out)]) == 0
+    return out
+
+
+KINDS = (
+    "results", "certified", "swept", "compared", "searched", "examined", "attacked", "designed",
+    "heard",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
 def pages(
-    tmp_path_factory: pytest.TempPathFactory,
-    results: Path,
-    certified: Path,
-    swept: Path,
-    compared: Path,
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> dict[str, Path]:
     """The page of each kind of folder."""
     folder = tmp_path_factory.mktemp("pages")
     found = {}
-    for kept in (results, certified, swept, compared):
-        found[kept.name] = folder / f"{kept.name}.html"
-        page.write(reading.read(kept), found[kept.name])
+    for kind in KINDS:
+        found[kind] = folder / f"{kind}.html"
+        page.write(reading.read(request.getfixturevalue(kind)), found[kind])
     return found
 
 

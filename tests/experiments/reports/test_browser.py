@@ -9,9 +9,8 @@ from playwright.sync_api import Browser
 
 from experiments.reports.swept import Swept
 from tests.experiments.reports.browsing import Reader
-from tests.experiments.reports.conftest import POLICIES
+from tests.experiments.reports.conftest import KINDS, POLICIES
 
-KINDS = ("results", "certified", "swept", "compared")
 MARKS = ".cartesianlayer :is(.point, .js-line, .hm image, .errorbar)"
 UNDRAWN = f"""
 () => [...document.querySelectorAll("figure.figure, figure.cells")]

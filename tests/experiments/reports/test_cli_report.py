@@ -38,11 +38,16 @@ def test_the_page_is_opened_where_that_is_asked(
 @pytest.mark.parametrize(
     ("files", "complaint"),
     [
-        ({}, "holds no results; name what tessera simulate, run, compare or sweep wrote"),
+        ({}, "holds no results; name what a command"),
         ({"manifest.json": "{"}, "manifest.json: no JSON"),
         ({"manifest.json": "[]"}, "manifest.json: is no manifest of a result folder"),
         ({"errors.json": "{}"}, "errors.json: is not what tessera compare wrote"),
-        ({"orders.json": json.dumps({"protocol": {}})}, "of which there is no report"),
+        ({"orders.json": json.dumps({"protocol": {}})}, "is not done yet; give the command"),
+        ({"orders.json": "{}", "findings.json": "[]"}, "findings.json: is not what tessera wrote"),
+        (
+            {"orders.json": "{}", "findings.json": json.dumps({"kind": "x", "found": {}})},
+            "there is no report of 'x'",
+        ),
         (
             {"orders.json": json.dumps({"cells": [["local", {}]]})},
             "is not what tessera sweep wrote",

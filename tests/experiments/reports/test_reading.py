@@ -1,6 +1,9 @@
 """Which sections a page has, by kind of folder, and that they say what the commands said."""
 
+import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -11,7 +14,7 @@ from experiments.reports.fidelity import FidelityKept
 from experiments.reports.kept import Kept
 from experiments.reports.sections import latencies, residuals, single_requests
 from experiments.reports.sections.network import layout
-from experiments.reports.values import Facts, Figure, Table
+from experiments.reports.values import Facts, Figure, Picture, Table
 from experiments.statistics.estimates import quantile_of
 from tests.experiments.reports.conftest import POLICIES, manifest, settings
 from topologies.shipped import load
@@ -29,6 +32,11 @@ SECTIONS = {
     "compared": [
         "asked", "residuals", "errors", "latency", "spending", "requests", "network",
     ],
+    "searched": ["asked", "search"],
+    "examined": ["asked", "accuracy"],
+    "attacked": ["asked", "attacks", "coalitions", "pictures"],
+    "designed": ["asked", "designs"],
+    "heard": ["asked", "recovered"],
 }  # fmt: skip
 
 
@@ -135,3 +143,63 @@ def test_runs_that_came_to_nothing_are_reported_too(tmp_path: Path) -> None:
     assert "incidents" in names
     assert not {"latency", "requests", "pareto"} & set(names)
     assert "does not hold" in page.render(report)
+
+
+def answers(folder: Path) -> dict[str, str]:
+    return {answer.subject: answer.mark.text for answer in reading.read(folder).answers}
+
+
+def findings(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "findings.json").read_text(encoding="utf-8"))
+    return found["found"]
+
+
+def test_the_best_of_a_search_is_the_best_of_those_that_keep_its_limit(searched: Path) -> None:
+    found = findings(searched)
+    allowed = [row for row in found["trials"] if row["pixels"] <= 0.3]
+    best = min(allowed, key=lambda row: row["p99_s"])
+    assert answers(searched) == {best["policy"]: "best", "The same on other arrivals": "again"}
+    (section,) = [each for each in reading.read(searched).sections if each.name == "search"]
+    figure, table = section.parts
+    assert isinstance(figure, Figure)
+    assert isinstance(table, Table)
+    assert len(figure.data) == len(found["trials"]) == 6
+    assert len(table.rows) == len(allowed)
+
+
+def test_accuracy_is_said_as_the_command_says_it(examined: Path) -> None:
+    same, other, refused = findings(examined)["policies"]
+    share = other["kept"]["all"]["value"]
+    assert answers(examined) == {
+        same["policy"]: "keeps all",
+        other["policy"]: f"{share:.2%}".replace("%", " %"),
+        refused["policy"]: "refused",
+    }
+
+
+def test_attacks_are_said_as_the_command_says_them(attacked: Path, designed: Path) -> None:
+    (policy,) = findings(attacked)["policies"]
+    rate = policy["identified"]["rate"]
+    assert rate["successes"] > 0
+    assert answers(attacked) == {policy["policy"]: "no", "local": "refused"}
+    pictures = [each for each in reading.read(attacked).sections if each.name == "pictures"]
+    ((picture,),) = [section.parts for section in pictures]
+    assert isinstance(picture, Picture)
+    assert picture.png == (attacked / policy["picture"]).read_bytes()
+    said = answers(designed)
+    assert said["local"] == "refused"
+    assert said[policy["policy"]].startswith("misses attack")  # and perhaps the deadline
+
+
+def test_who_measured_it_is_told_sitting_by_sitting(designed: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(designed, copy)
+    sittings = json.loads((copy / "sittings.json").read_text(encoding="utf-8"))
+    told = reading.read(copy).sections[0]
+    assert told.prose == ()
+    (facts,) = told.parts
+    assert isinstance(facts, Facts)
+    assert dict(facts.pairs)["command"].startswith("tessera tradeoff small-sam --protocol")
+    sittings.append({**sittings[0], "git_revision": "another"})
+    (copy / "sittings.json").write_text(json.dumps(sittings), encoding="utf-8")
+    assert reading.read(copy).sections[0].prose[0].startswith("Measured in 2 sittings, of commits ")
