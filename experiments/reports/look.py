@@ -17,6 +17,9 @@ INK, SOFT, RULE, PAPER = "var(--ink)", "var(--soft)", "var(--rule)", "var(--pape
 LOW, MIDDLE, HIGH = "var(--low)", "var(--middle)", "var(--high)"
 SCALE: Final = ((0.0, LOW), (0.5, MIDDLE), (1.0, HIGH))
 
+LEGEND: Final[Mapping[str, Any]] = {"orientation": "h", "y": 1.02, "yanchor": "bottom"}
+"""Above a chart, where an axis's title has no place."""
+
 _WIDE: Final = 5.0
 
 _AXIS: Final[Mapping[str, Any]] = {

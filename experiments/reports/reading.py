@@ -134,7 +134,7 @@ def _of_measurement(measured: Measured) -> Report:
     kind = _MEASURED[measured.kind]
     found, keys = kind.sections(measured), kind.keys(measured)
     return Report(
-        title=kind.title,
+        title=": ".join((kind.title, *filter(None, [measured.found.get("title")]))),
         subtitle=measured.document.description,
         question=kind.question(measured),
         answers=kind.answers(measured),

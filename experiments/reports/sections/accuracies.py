@@ -41,7 +41,7 @@ def section(measured: Measured) -> Section | None:
     )
     columns = ("policy", "mIoU", "point", "box", "kept", "95 %", "agreement", "equal")
     table = Table("", columns, tuple(map(_cells, results)), caption)
-    return Section("accuracy", str(measured.found["title"]), (), (_figure(results), table))
+    return Section("accuracy", "Splits", (), (_figure(results), table))
 
 
 def _answer(result: Result) -> Answer:

@@ -6,7 +6,7 @@ from typing import Any, Final
 import pandas as pd
 import plotly.graph_objects as go
 
-from experiments.reports.look import chart, colour, line_at, place_colour, symbol
+from experiments.reports.look import LEGEND, chart, colour, line_at, place_colour, symbol
 from experiments.reports.measured import Measured
 from experiments.reports.values import (
     Answer,
@@ -23,7 +23,10 @@ from experiments.reports.values import (
 from experiments.reports.wording import percent
 
 Policy = Mapping[str, Any]
-_SIZES: Final = {"coalitions": ("together", "k"), "frames of a scene at rest": ("frames", "frames")}
+_SIZES: Final = {
+    "coalitions": ("together", "k", "clouds together"),
+    "frames of a scene at rest": ("frames", "frames", "frames"),
+}
 
 
 def question(measured: Measured) -> str:
@@ -62,7 +65,7 @@ def sections(measured: Measured) -> Iterator[Section]:
                "objects half shown")  # fmt: skip
     table = Table("", columns, tuple(map(_cells, policies)), caption, ("policy", "by"))
     alone = _alone(policies, measured.found["attacked"])
-    yield Section("attacks", str(measured.found["title"]), (), (table, alone))
+    yield Section("attacks", "Attacks, cloud by cloud", (), (table, alone))
     curves = _curves(policies)
     if curves is not None:
         yield Section("coalitions", "Together, and over time", (), (curves,))
@@ -136,7 +139,7 @@ def _clouds(rows: pd.DataFrame, names: Sequence[str], limit: float) -> go.Figure
         {"title": "identified, %", "rangemode": "tozero"},
         shapes=[line_at(limit * 100, "limit", vertical=False)],
         showlegend=True,
-        legend={"orientation": "h", "y": -0.25},
+        legend=LEGEND,
     )
 
 
@@ -144,7 +147,7 @@ def _curves(policies: Sequence[Policy]) -> Figure | None:
     rows = [
         (policy["policy"], number, name, row[by], row["identified"] / row["pictures"])
         for number, policy in enumerate(policies)
-        for name, (table, by) in _SIZES.items()
+        for name, (table, by, _) in _SIZES.items()
         for row in policy[table]
     ]
     if not rows:
@@ -175,7 +178,7 @@ def _curve(rows: pd.DataFrame, name: str) -> go.Figure:
     sizes = sorted(set(rows["size"]))
     return chart(
         traces,
-        {"title": name, "type": "log", "tickmode": "array", "tickvals": sizes,
+        {"title": _SIZES[name][2], "type": "log", "tickmode": "array", "tickvals": sizes,
          "ticktext": [str(size) for size in sizes]},
         {"title": "identified, %", "rangemode": "tozero"},
     )  # fmt: skip

@@ -31,9 +31,8 @@ def _orders(measured: Measured) -> Iterator[tuple[str, str]]:
         yield "threat", str(protocol["threat"])
         sizes = ", ".join(f"{count} {name}" for name, count in protocol["pictures"].items())
         yield "pictures", sizes
-    for name in ("goal", "policies", "over", "limits", "until"):
-        if said := orders.get(name):
-            yield name, said if isinstance(said, str) else "; ".join(map(str, said))
+    if policies := orders.get("policies"):
+        yield "policies", "; ".join(policies)
 
 
 def _digests(weights: dict[str, str]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from experiments.reports.look import chart, place_colour
+from experiments.reports.look import LEGEND, chart, place_colour
 from experiments.reports.measured import Measured
 from experiments.reports.sections.spending import wrapped
 from experiments.reports.values import Answer, Cell, Figure, Mark, Section, Table, View
@@ -56,7 +56,7 @@ def section(measured: Measured) -> Section:
     told = "The part of the tokens that each attack puts in their places."
     height_px = 130 + 60 * len({row["policy"] for row in rows})
     figure = Figure("recovered", "Tokens recovered", told, views, pd.DataFrame(rows), height_px)
-    return Section("recovered", str(measured.found["title"]), (), (figure, table))
+    return Section("recovered", "Tokens recovered", (), (figure, table))
 
 
 def _cells(row: Row) -> tuple[Cell, ...]:
@@ -88,5 +88,5 @@ def _chart(rows: Sequence[Row], side: str) -> go.Figure:
         {"autorange": "reversed", **wrapped(policies)},
         barmode="group",
         showlegend=True,
-        legend={"orientation": "h", "y": -0.3},
+        legend=LEGEND,
     )

@@ -6,7 +6,7 @@ from typing import Any, Final
 import pandas as pd
 import plotly.graph_objects as go
 
-from experiments.reports.look import INK, SOFT, chart, colour
+from experiments.reports.look import INK, LEGEND, chart, colour
 from experiments.reports.measured import Measured
 from experiments.reports.values import Answer, Cell, Figure, Mark, Section, Table, View
 from experiments.reports.wording import NONE, percent, rounded
@@ -112,5 +112,5 @@ def _chart(done: pd.DataFrame, goal: str, along: str, greatest: bool) -> go.Figu
         {"title": along, **kind},
         {"title": goal},
         showlegend=True,
-        legend={"orientation": "h", "y": -0.2, "font": {"color": SOFT}},
+        legend=LEGEND,
     )
