@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from math import nan
 from pathlib import Path
 from typing import Annotated
@@ -56,19 +57,35 @@ def show(*parts: RenderableType) -> None:
 WIDEST = 1000
 
 
+@dataclass(frozen=True)
+class Bar:
+    """A progress bar: called after each part, and told what is being done."""
+
+    advance: Callable[[], None]
+    doing: Callable[[str], None]
+
+    def __call__(self) -> None:
+        """Say that a part is done."""
+        self.advance()
+
+
 @contextmanager
-def progress_bar(title: str, total: int) -> Iterator[Callable[[], None]]:
+def progress_bar(title: str, total: int) -> Iterator[Bar]:
     """Show progress on standard error while the block runs, on a terminal only.
 
-    Yields what is to be called after each of ``total`` parts.
+    Yields what is to be called after each of ``total`` parts. It is called ``title`` until it is
+    told otherwise.
     """
     terminal = Console(stderr=True)
-    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    name = TextColumn("{task.description}")
+    columns = (name, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(
         *columns, console=terminal, transient=True, disable=not terminal.is_terminal
     ) as progress:
         task = progress.add_task(title, total=total)
-        yield lambda: progress.advance(task)
+        yield Bar(
+            lambda: progress.advance(task), lambda text: progress.update(task, description=text)
+        )
 
 
 def duration_s(text: str, option: str) -> float:

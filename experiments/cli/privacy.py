@@ -103,7 +103,7 @@ def privacy(  # noqa: PLR0913, PLR0917 - an option each
         for case in chosen.scenarios:
             try:
                 sitting = opened(case, known.of(case.policy), numbers, measure, parts)
-                tables = found[case.policy_name] = sitting.tables(told)
+                tables = found[case.policy_name] = sitting.tables(told, told.doing)
             except PolicyError as error:  # of one; the others go on
                 refused[case.policy_name] = str(error)
                 continue

@@ -74,7 +74,7 @@ def tradeoff(  # noqa: PLR0913, PLR0917 - an option each
     with Parts(out, orders, command_line(context.obj)) as parts:
         designs = Designs(chosen.scenarios, timed.scenarios, known, numbers, measure, scenes, parts)
         with progress_bar("measuring", designs.total) as told:
-            found = list(designs.rows(told))
+            found = list(designs.rows(told, told.doing))
         rows = [each for each in found if isinstance(each, Row)]
         refused = dict(each for each in found if not isinstance(each, Row))
         wanted = measure.protocol.limits

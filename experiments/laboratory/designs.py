@@ -44,10 +44,12 @@ class Designs:
         recorded = self._measure.protocol.pictures.recorded
         return self._scenes * (len(self._pairs) + 1) + recorded * len(self._pairs)
 
-    def rows(self, told: Callable[[], None]) -> Iterator[Row | tuple[str, str]]:
+    def rows(
+        self, told: Callable[[], None], doing: Callable[[str], None] = lambda _: None
+    ) -> Iterator[Row | tuple[str, str]]:
         """Yield a row for each policy; for one that cannot be had, its name and why.
 
-        ``told`` is told of each picture that is run.
+        ``told`` is told of each picture that is run, ``doing`` what is done.
         """
         first, _ = self._pairs[0]
         look = self._measure.look
@@ -55,6 +57,7 @@ class Designs:
         sitting = Sitting(first, self._weights, self._spec, subjects, self._parts)
         sitting.open(told)
         for case, simulated in self._pairs:
+            doing(f"examining {case.policy_name}")
             found = sitting.examine(case.policy_name, told)
             if found.refused:
                 yield case.policy_name, found.refused
@@ -62,7 +65,7 @@ class Designs:
             checkpoint = self._weights.of(case.policy)
             attacking = opened(case, checkpoint, self._spec, self._measure, self._parts)
             try:
-                attacked = attacking.tables(told)
+                attacked = attacking.tables(told, doing)
             except PolicyError as error:
                 yield case.policy_name, str(error)
                 continue

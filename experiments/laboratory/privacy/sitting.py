@@ -35,6 +35,7 @@ from sim.runner import Scenario
 from workloads.scenes import Look, Scene, Split, scene
 
 Told = Callable[[], None]
+Doing = Callable[[str], None]
 Row = dict[str, object]
 ALONE, TOGETHER, FRAMES, MEANING, PLACED, SHOWN = (
     "alone", "together", "frames", "meaning", "placed", "shown"
@@ -74,10 +75,15 @@ class Sitting:
         self._parts = parts
         self._name = name
         self._told: Told = lambda: None
+        self._doing: Doing = lambda _: None
 
-    def tables(self, told: Told) -> dict[str, pd.DataFrame]:
-        """Return every table; ``told`` is told of each picture that is recorded."""
-        self._told = told
+    def tables(self, told: Told, doing: Doing = lambda _: None) -> dict[str, pd.DataFrame]:
+        """Return every table.
+
+        ``told`` is told of each picture that is recorded, ``doing`` what is done: an attack may
+        take minutes.
+        """
+        self._told, self._doing = told, doing
         makers = {
             ALONE: self._alone,
             TOGETHER: self._together,
@@ -129,6 +135,7 @@ class Sitting:
         )
 
     def _record(self, split: Split, count: int) -> Recording:
+        self._doing(f"recording {self._name}")
         scenes = enumerate(self._measure.scenes(split, count))
         named = ((f"{split}-{place}", each.picture) for place, each in scenes)
         return self._recorder.record(named, count, self._told)
@@ -218,16 +225,14 @@ class Sitting:
 
     def _attacked(self, members: Sequence[str], attacks: Iterable[Attack]) -> list[Outcome]:
         splits, measure = self._splits(members), self._measure
-        return [
-            judge(
-                attack,
-                splits,
-                measure.thresholds,
-                measure.protocol.candidates,
-                self._seed(f"{attack.name} on {members}"),
-            )
-            for attack in attacks
-        ]
+        who = members[0] if len(members) == 1 else f"{len(members)} together"
+        outcomes = []
+        for attack in attacks:
+            self._doing(f"attacking {self._name} by {attack.name} on {who}")
+            seed = self._seed(f"{attack.name} on {members}")
+            candidates = measure.protocol.candidates
+            outcomes.append(judge(attack, splits, measure.thresholds, candidates, seed))
+        return outcomes
 
     def _rows(self, members: Sequence[str], outcomes: Iterable[Outcome]) -> Iterator[Row]:
         seen = np.logical_or.reduce([self._nodes[node] for node in members]).mean()
