@@ -21,9 +21,10 @@ from experiments.saturation import Evidence, Saturation, Work, evidence, occupie
 from experiments.statistics.batches import Batching, batching
 from experiments.statistics.estimates import Estimate, FloatArray, unbounded
 from experiments.statistics.warm_up import WarmUp, mser5
+from sim.columns import Table, chosen, together
 from sim.ledger import Ledger
 from sim.runner import AUTO, Runner, Scenario
-from sim.tables import Table, Tables, chosen, together
+from sim.tables import Tables
 from sim.trace import Sink, Trace
 
 

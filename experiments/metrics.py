@@ -19,7 +19,7 @@ from experiments.statistics.estimates import (
     quantile_of,
     unbounded,
 )
-from sim.tables import Table, chosen
+from sim.columns import Table, chosen
 from sim.trace import FINISHED, Trace
 
 QUANTILES = {"p50_s": 0.5, "p95_s": 0.95, "p99_s": 0.99}

@@ -17,9 +17,8 @@ import pandas as pd
 
 from experiments.statistics.backlog import growth, lower_bounds
 from experiments.statistics.estimates import FloatArray
-from sim.rows import Column
+from sim.columns import Column, Table
 from sim.runner import Scenario
-from sim.tables import Table
 from sim.trace import Trace
 from topologies.topology import Topology
 from workloads.arrivals import Closed

@@ -2,9 +2,6 @@
 
 What follows from plan and topology is worked out once per plan, not once per row. Rows are sorted
 by request, in the order in which requests ended, and within a request by their end.
-
-Columns are plain arrays: hundreds of small tables are made in a sweep, and a data frame costs more
-than what stands in it.
 """
 
 from collections.abc import Sequence
@@ -13,14 +10,14 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from sim.columns import Column
 from sim.critical import critical_steps
 from sim.emissions import emitted_g
-from sim.facts import StepFacts, step_facts
+from sim.facts import step_facts
 from sim.plan import Step
 from sim.trace import HAS_FINISHED, NEVER_BEGUN, Columns, Trace
 from topologies.carbon import CarbonIntensity
 
-Column = npt.NDArray[Any]
 StepGrids = tuple[tuple[CarbonIntensity, float], ...]
 
 WORDS: Final = ("kind", "stage", "node", "source", "target")
@@ -127,6 +124,3 @@ class Rows:
             return np.full(len(factor), np.nan)
         grids: Sequence[StepGrids] = self.facts("grids")
         return emitted_g(grids, columns["plan_step"], factor, columns["start_s"], columns["end_s"])
-
-
-assert {*WORDS, *_FACTS, "grids"} == set(StepFacts.__dataclass_fields__)  # noqa: S101 - all are used

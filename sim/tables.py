@@ -9,18 +9,18 @@ Requests stand in the order in which they ended; the steps of each stand togethe
 in which they ended. So the tables of a run's chunks (see `sim.trace.Sink`), one below the other,
 are the tables of the whole run, wherever the chunks begin.
 
-Each table is to be had as a data frame, and as plain columns (`Table`) by those that make hundreds
-of small ones.
+Each table is to be had as a data frame, and as plain columns (`sim.columns`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from sim.columns import Column, Table
 from sim.exposure import fraction, holdings, worst_coalition
-from sim.rows import WORDS, Column, Rows
+from sim.rows import WORDS, Rows
 from sim.sightings import Sighting, sightings
 from sim.tokens import arrivals_of_tokens, token_times
 from sim.trace import Trace, outcome_words
@@ -43,30 +43,12 @@ HOLDING_COLUMNS = (
     "world",
 )  # fmt: skip
 
-Table = Mapping[str, Column]
-"""Columns of equal length, by name."""
-
 _STEP_NUMBERS = (
     "request", "attempt", "step", "queued_s", "start_s", "end_s", "busy_s", "bytes", "flops",
     "energy_j", "cost_usd", "carbon_g", "tokens",
 )  # fmt: skip
 _SUMMED = ("bytes_up", "bytes_down", "energy_j", "cost_usd", "carbon_g")
 _TYPES = {"pixels": float, "mixes": bool, "depth_least": int, "depth_most": int, "tokens": int}
-
-
-def columns_of(frame: pd.DataFrame) -> Table:
-    """Return a data frame as plain columns."""
-    return {str(name): np.asarray(frame[name]) for name in frame}
-
-
-def chosen(table: Table, rows: Column) -> Table:
-    """Return some rows of a table: a truth for each, or the places of those wanted in order."""
-    return {name: column[rows] for name, column in table.items()}
-
-
-def together(tables: Sequence[Table]) -> Table:
-    """Return tables with the same columns as one, each below the one before."""
-    return {name: np.concatenate([each[name] for each in tables]) for name in tables[0]}
 
 
 class Tables:
@@ -237,7 +219,7 @@ class Tables:
         return table
 
 
-def _words(words: Any) -> Column:
+def _words(words: Iterable[str]) -> Column:
     return np.array(list(words), dtype=object)
 
 

@@ -4,20 +4,15 @@ A token is there when a computation at the origin that makes it has ended, or a 
 the origin. What makes or carries none leaves all of this empty.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from sim.columns import Column, Table
 from sim.plan import Step, end_of
 
-Columns = Mapping[str, npt.NDArray[Any]]
 
-
-def arrivals_of_tokens(
-    plan_steps: Sequence[Step], rows: Columns, origins: npt.NDArray[Any]
-) -> Columns:
+def arrivals_of_tokens(plan_steps: Sequence[Step], rows: Table, origins: Column) -> Table:
     """Return ``rank``, ``end_s`` and ``tokens`` of each step that brought tokens to its origin.
 
     ``rows`` has a row per step run, with ``plan_step`` indexing ``plan_steps``, ``rank`` indexing
@@ -29,7 +24,7 @@ def arrivals_of_tokens(
     return {name: rows[name][came] for name in ("rank", "end_s", "tokens")}
 
 
-def token_times(came: Columns, arrival_s: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
+def token_times(came: Table, arrival_s: Column) -> Table:
     """Return per request ``tokens``, ``first_token_s`` and ``token_gap_s``.
 
     The gap is the time from the first arrival to the last over the tokens that came after the

@@ -21,9 +21,9 @@ from experiments.results import TOPOLOGY
 from experiments.scenarios.document import ScenarioDocument
 from experiments.scenarios.loader import assembled
 from experiments.statistics.estimates import FloatArray
+from sim.columns import columns_of
 from sim.errors import ScenarioError
 from sim.runner import Scenario
-from sim.tables import columns_of
 from sim.trace import Trace
 from topologies.documents import parse
 from topologies.files import read_topology

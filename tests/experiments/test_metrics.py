@@ -16,9 +16,9 @@ from experiments.metrics import (
 )
 from experiments.statistics.batches import batch_mean, batch_quantile
 from experiments.statistics.estimates import estimate, unbounded
+from sim.columns import columns_of
 from sim.engine.simulator import Simulator
 from sim.plan import Compute, Plan, Transfer
-from sim.tables import columns_of
 from sim.trace import Trace
 from tests.conftest import MakeScenario, Scripted, device
 from topologies.topology import Node, Topology
