@@ -17,7 +17,8 @@ ROOT: Final = Path(__file__).parents[1]
 PICTURES: Final = ROOT / "docs"
 """Where the pictures of the README lie."""
 
-_PICTURE: Final = re.compile(r"\]\(docs/([\w-]+\.png)\)")
+_IN_HERE: Final = re.compile(r"\]\(docs/(?:pages/)?")
+"""How the README's links to pictures and pages begin, which lie beside it here."""
 
 PAGES: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(
     {
@@ -27,7 +28,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(
         "reference/scenario.md": scenarios.page,
         "reference/topology.md": topologies.page,
         "reference/results.md": results.page,
-        "readme.md": lambda: _PICTURE.sub(r"](\1)", _read("README.md")),
+        "readme.md": lambda: _IN_HERE.sub("](", _read("README.md")),
         "changelog.md": lambda: _read("CHANGELOG.md"),
     }
 )
