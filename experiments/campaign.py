@@ -1,8 +1,8 @@
 """Running a scenario: all its replications under one policy, summed up."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from experiments.metrics import (
 )
 from experiments.results import ResultFolder
 from experiments.saturation import Evidence, Saturation, Work, evidence, occupied_s, saturation
+from experiments.sights import HOLDING, SIGHT, Last, Way, counted, held_by, note, seen_by
 from experiments.statistics.batches import Batching, batching
 from experiments.statistics.estimates import Estimate, FloatArray, unbounded
 from experiments.statistics.warm_up import WarmUp, mser5
@@ -37,10 +38,9 @@ class Campaign:
     ``saturation``, latencies have no estimate (NaN), since there is no steady state to estimate.
 
     ``latencies_s`` per replication the latencies that count (infinite where a request failed),
-    ``seen`` per untrusted node the largest fraction of one request's input that it received
-    directly and whether it ever received mixtures, ``held`` per untrusted node and tensor what it
-    held of any one request: the least and the greatest depth, and how many. ``warm_up`` requests
-    of each replication count for none of these.
+    ``sights`` and ``holdings`` the ways in which untrusted nodes saw and held anything of any one
+    request (see `experiments.sights`). ``warm_up`` requests of each replication count for none of
+    these.
     """
 
     scenario: Scenario
@@ -48,14 +48,21 @@ class Campaign:
     metrics: dict[str, Estimate]
     utilisation: dict[str, Estimate]
     latencies_s: tuple[tuple[float, ...], ...]
-    seen: pd.DataFrame
+    sights: tuple[Way, ...]
+    holdings: tuple[Way, ...]
     warm_up: WarmUp
     saturation: Saturation
     batches: Batching | None
-    held: pd.DataFrame = field(default_factory=pd.DataFrame)
 
+    @cached_property
+    def seen(self) -> pd.DataFrame:
+        """What each node was shown at most; see `experiments.sights.seen_by`."""
+        return seen_by(self.sights)
 
-Last = dict[tuple[Any, ...], int]
+    @cached_property
+    def held(self) -> pd.DataFrame:
+        """What each node held at most; see `experiments.sights.held_by`."""
+        return held_by(self.holdings)
 
 
 @dataclass(frozen=True)
@@ -86,8 +93,8 @@ class Replicating:
         """Add a chunk's tables; see `sim.tables.Tables`."""
         self._requests.append(requests)
         self._work.add(work)
-        _note(self._seen, exposure, _SIGHT)
-        _note(self._held, holdings, _HOLDING)
+        note(self._seen, exposure, SIGHT)
+        note(self._held, holdings, HOLDING)
 
     def finished(self, trace: Trace) -> Replicated:
         """Sum up; of ``trace`` only the books of the whole run count."""
@@ -133,11 +140,11 @@ class Gathered:
             metrics=self._metrics(rows, warm_up.requests, saturated),
             utilisation=summarise([each.utilisation for each in self._replicated]),
             latencies_s=tuple(tuple(each.tolist()) for each in latencies_s),
-            seen=_seen([each.seen for each in self._replicated], warm_up.requests),
+            sights=counted([each.seen for each in self._replicated], warm_up.requests),
+            holdings=counted([each.held for each in self._replicated], warm_up.requests),
             warm_up=warm_up,
             saturation=saturated,
             batches=_batches(latencies_s[0]) if len(self) == 1 else None,
-            held=_held([each.held for each in self._replicated], warm_up.requests),
         )
 
     def _warm_up(self) -> WarmUp:
@@ -239,42 +246,3 @@ def run_campaign(
 
 def _batches(latencies_s: FloatArray) -> Batching | None:
     return batching(latencies_s[np.isfinite(latencies_s)])
-
-
-_SIGHT = ("node", "provider", "pixels", "mixes")
-_HOLDING = ("node", "provider", "tensor", "depth_least", "depth_most", "tokens")
-
-
-def _note(last: Last, table: Table, way: Sequence[str]) -> None:
-    """Note the last request of each way in which a node saw or held anything."""
-    rows = chosen(table, np.argsort(table["request"], kind="stable"))
-    found = zip(*(rows[name].tolist() for name in way), strict=True)
-    for key, request in dict(zip(found, rows["request"].tolist(), strict=True)).items():
-        last[key] = max(request, last.get(key, request))
-
-
-def _counted(lasts: Sequence[Last], warm_up: int) -> list[tuple[Any, ...]]:
-    """Return each way that occurred after the warm-up, once."""
-    found = (way for last in lasts for way, request in last.items() if request >= warm_up)
-    return list(dict.fromkeys(found))
-
-
-def _seen(lasts: Sequence[Last], warm_up: int) -> pd.DataFrame:
-    """Return one row per node: provider, largest fraction of pixels, any mixture."""
-    nodes: dict[str, tuple[str, float, bool]] = {}
-    for node, provider, pixels, mixes in _counted(lasts, warm_up):
-        _, most, mixed = nodes.get(node, ("", 0.0, False))
-        nodes[node] = (provider, max(pixels, most), mixes or mixed)
-    columns = ["provider", "pixels", "mixes"]
-    return pd.DataFrame(list(nodes.values()), pd.Index(nodes, name="node"), columns)
-
-
-def _held(lasts: Sequence[Last], warm_up: int) -> pd.DataFrame:
-    """Return one row per node and tensor: provider, depths, the most of it of one request."""
-    tensors: dict[tuple[str, str], tuple[str, int, int, int]] = {}
-    for node, provider, tensor, least, most, tokens in _counted(lasts, warm_up):
-        _, low, high, many = tensors.get((node, tensor), ("", least, most, tokens))
-        tensors[node, tensor] = (provider, min(least, low), max(most, high), max(tokens, many))
-    index = pd.MultiIndex.from_tuples(list(tensors), names=["node", "tensor"])
-    columns = ["provider", "depth_least", "depth_most", "tokens"]
-    return pd.DataFrame(list(tensors.values()), index, columns)

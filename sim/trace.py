@@ -278,8 +278,10 @@ class _Store:
         return made
 
     def split(self, requests: set[int]) -> tuple["_Store", "_Store"]:
-        """Return a copy with the executions for these requests, and one with all others."""
+        """Return one with the executions for these requests, and one with all others."""
         closed = np.isin(self.head_columns()[0], np.array(sorted(requests), dtype=np.int64))
+        if closed.all():
+            return self, _Store()
         return self._part(closed), self._part(~closed)
 
     def _part(self, chosen: npt.NDArray[np.bool_]) -> "_Store":

@@ -35,7 +35,7 @@ from topologies.quantities import (
 __all__ = [
     "BitsPerS", "Bytes", "BytesPerS", "DocumentError", "FlopsPerS", "GramsPerKwh", "JoulesPerBit",
     "Metres", "Seconds", "Strict", "Usd", "UsdPerByte", "UsdPerHour", "Watts", "key_of", "parse",
-    "parse_quantity", "read_document",
+    "parse_quantity", "read_document", "read_value",
 ]  # fmt: skip
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -99,6 +99,11 @@ def read_document(path: Path) -> object:
         return _from_json(text) if path.suffix == ".json" else _from_yaml(text)
     except DocumentError as error:
         raise DocumentError(f"{path}: {error}") from error
+
+
+def read_value(text: str) -> object:
+    """Return the plain objects that a piece of YAML stands for; DocumentError where it is none."""
+    return _from_yaml(text)
 
 
 def _from_json(text: str) -> object:

@@ -7,8 +7,6 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from experiments.scenarios.document import ScenarioDocument
 from experiments.scenarios.faults import FaultsDocument
 from real_runner.deployment import Deployment
@@ -18,7 +16,7 @@ from sim.errors import ScenarioError
 from sim.policies.registry import policy_named
 from sim.profiles import read_profile
 from sim.runner import Scenario
-from topologies.documents import parse, read_document
+from topologies.documents import DocumentError, parse, read_document, read_value
 from topologies.errors import TopologyError, suggestion
 from topologies.shipped import load as load_topology
 from topologies.shipped import shipped_names as shipped_topologies
@@ -139,8 +137,8 @@ def _apply(data: dict[str, Any], setting: str) -> None:
         if not isinstance(data, dict):
             raise ScenarioError(f"--set {setting!r}: {word!r} holds a value, not further keys")
     try:
-        data[last] = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError):  # an impossible date is a ValueError
+        data[last] = read_value(text)
+    except DocumentError:
         raise ScenarioError(f"--set {setting!r}: {text!r} is no value; quote it") from None
 
 

@@ -53,7 +53,7 @@ def estimate(values: Values, confidence: float = 0.95) -> Estimate:
     2.0
     """
     count = len(values)
-    mean = float(np.mean(values))
+    mean = float(values[0]) if count == 1 else float(np.mean(values))
     if count < 2 or not isfinite(mean):
         return unbounded(mean)
     spread = float(np.std(values, ddof=1)) / sqrt(count)

@@ -66,7 +66,7 @@ def _figures(campaign: Campaign, target: Target | None) -> dict[str, object]:
         "verdict": verdict.answer.name.lower(),
         "met_at_least": verdict.met.low,
         "met_at_most": verdict.met.high,
-        "pixels": float(campaign.seen["pixels"].max()) if len(campaign.seen) else 0.0,
+        "pixels": max((pixels for _, _, pixels, _ in campaign.sights), default=0.0),
     }
     for name, each in campaign.metrics.items():
         row |= {name: each.mean, f"{name}_low": each.low, f"{name}_high": each.high}
