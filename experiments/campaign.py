@@ -167,7 +167,9 @@ class Gathered:
         found: Mapping[str, Estimate] = (
             summarise(rows)
             if len(self) > 1
-            else single_metrics(self._replicated[0].requests, warm_up, self._scenario.deadline_s)
+            else single_metrics(
+                self._replicated[0].requests, warm_up, self._scenario.deadline_s, rows[0]
+            )
         )
         timed = [name for name in (*LATENCY_METRICS, *TOKEN_METRICS) if name in found]
         void = dict.fromkeys(timed, unbounded(np.nan)) if saturated else {}

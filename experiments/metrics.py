@@ -51,15 +51,17 @@ def replication_metrics(requests: Table, warm_up: int, deadline_s: float) -> dic
     }
 
 
-def single_metrics(requests: Table, warm_up: int, deadline_s: float) -> dict[str, Estimate]:
+def single_metrics(
+    requests: Table, warm_up: int, deadline_s: float, figures: Mapping[str, float]
+) -> dict[str, Estimate]:
     """Return the metrics of the only replication, with intervals by batch means.
 
-    Throughput, and what is largest over requests, have no interval.
+    ``figures`` are what `replication_metrics` says of it. Throughput, and what is largest over
+    requests, have no interval.
     """
     counted = chosen(requests, requests["request"] >= warm_up)
     latency_s = counting_latencies(counted)
     finished_s = latency_s[np.isfinite(latency_s)]
-    figures = replication_metrics(requests, warm_up, deadline_s)
     found = {name: unbounded(value) for name, value in figures.items()}
     if len(finished_s):
         found |= {name: batch_quantile(finished_s, q) for name, q in QUANTILES.items()}

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite, nan, sqrt
+from math import ceil, isfinite, nan, sqrt
 from typing import Final
 
 import numpy as np
@@ -66,5 +66,8 @@ def quantile_of(values: Values, quantile: float) -> float:
 
     It may be infinite, where a failed request counts as an infinite latency.
     """
-    found = np.asarray(values)
-    return float(np.quantile(found, quantile, method="higher")) if len(found) else nan
+    found = np.asarray(values, dtype=np.float64)
+    if not len(found) or np.isnan(found).any():
+        return nan
+    place = ceil((len(found) - 1) * quantile)
+    return float(np.partition(found, place)[place])

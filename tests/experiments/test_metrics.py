@@ -111,8 +111,8 @@ def test_a_single_replication_has_intervals_by_batch_means() -> None:
         request=range(400), latency_s=latency_s, bytes_up=latency_s * 10
     )
     table.loc[::50, "outcome"] = "failed"
-    found = single_metrics(columns_of(table), warm_up=10, deadline_s=1.0)
     figures = replication_metrics(columns_of(table), warm_up=10, deadline_s=1.0)
+    found = single_metrics(columns_of(table), 10, 1.0, figures)
     counts = counting_latencies(columns_of(table))[10:]
     finished_s = counts[np.isfinite(counts)]
     assert len(finished_s) == 390 - 7
@@ -126,7 +126,8 @@ def test_a_single_replication_has_intervals_by_batch_means() -> None:
 
 
 def test_a_single_replication_of_failures_has_no_latency() -> None:
-    found = single_metrics(columns_of(requests_table().assign(outcome="failed")), 0, 1.0)
+    table = columns_of(requests_table().assign(outcome="failed"))
+    found = single_metrics(table, 0, 1.0, replication_metrics(table, 0, 1.0))
     assert isnan(found["p99_s"].mean)
     assert found["deadline_met"] == unbounded(0.0)
 

@@ -59,3 +59,11 @@ def test_a_quantile_may_be_infinite_and_that_of_nothing_is_none() -> None:
     assert quantile_of([1.0, 2.0, inf], 0.99) == inf
     assert quantile_of([1.0, 2.0, inf], 0.5) == 2.0
     assert isnan(quantile_of([], 0.5))
+
+
+@pytest.mark.parametrize("quantile", [0.0, 0.01, 0.5, 0.95, 0.99, 1.0])
+def test_an_order_statistic_is_numpys_higher_one(quantile: float) -> None:
+    rng = np.random.default_rng(3)
+    for count in (1, 2, 3, 80, 100, 101, 1000):
+        values = rng.exponential(size=count)
+        assert quantile_of(values, quantile) == np.quantile(values, quantile, method="higher")
