@@ -10,6 +10,7 @@ from PIL import Image
 pytest.importorskip("torch", reason="pip install 'tessera[real]'")
 
 from experiments.cli.main import status_of
+from experiments.laboratory.privacy import sitting
 from real_runner.shards import weights
 from real_runner.shards.saving import save
 from tests.computing import one_thread
@@ -38,7 +39,7 @@ def status(words):
 
 @pytest.mark.long
 @pytest.mark.skipif(not find_spec("torchmetrics"), reason="pip install 'tessera[lab]'")
-def test_from_thresholds_to_the_verdict(places, capsys):
+def test_from_thresholds_to_the_verdict(places, capsys, monkeypatch):
     deferred, exact = (
         "sharded/deferred:assignment=round-robin",
         "sharded/exact:assignment=round-robin",
@@ -83,6 +84,14 @@ def test_from_thresholds_to_the_verdict(places, capsys):
     said = capsys.readouterr().out
     assert "What the worst cloud can do" in said
     assert files == written(places / "out")
+
+    tables = [*(places / "out").glob("*-alone-*"), *(places / "out").glob("*-frames-*")]
+    assert len(tables) == 4
+    for table in tables:
+        table.unlink()
+    monkeypatch.setattr(sitting, "judge", None)  # attacks that are done are not tried again
+    assert status(asked) == 0
+    assert capsys.readouterr().out == said
 
 
 def written(folder):

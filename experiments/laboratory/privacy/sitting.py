@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -117,6 +118,16 @@ class Sitting:
         titles = ("picture", f"shown to {worst['who']}", name, "masks, unsplit", "masks, split")
         return plate(titles, rows)
 
+    def _outcomes(
+        self, members: Sequence[str], kind: str, attacks: Iterable[Attack]
+    ) -> list[dict[str, Any]]:
+        """Return the rows of attacks of some kind on a coalition, kept as soon as they are done."""
+        part = f"{kind} on {'+'.join(members)}"
+        rows = self._kept(part, lambda: self._rows(members, self._attacked(members, attacks)))
+        return [
+            {str(name): value for name, value in row.items()} for row in rows.to_dict("records")
+        ]
+
     def _kept(self, table: str, make: Callable[[], Iterable[Row]]) -> pd.DataFrame:
         part = f"{self._name} {table}"
         found = self._parts.get(part)
@@ -151,13 +162,13 @@ class Sitting:
         """Attack each node by itself; the slow attacks only whom the quick ones do best on."""
         reached: dict[str, int] = {}
         for node in self._nodes:
-            outcomes = self._attacked((node,), quick())
-            reached[node] = max(each.identified for each in outcomes)
-            yield from self._rows((node,), outcomes)
+            rows = self._outcomes((node,), "quick", quick())
+            reached[node] = max(row["identified"] for row in rows)
+            yield from rows
         best = sorted(reached, key=lambda node: (-reached[node], node))
         for node in best[: self._measure.protocol.deep]:
-            attacks = slow(self._measure.protocol.budget)
-            yield from self._rows((node,), self._attacked((node,), attacks))
+            for attack in slow(self._measure.protocol.budget):
+                yield from self._outcomes((node,), attack.name, [attack])
 
     def _together(self) -> Iterator[Row]:
         """Attack coalitions of each size (A7)."""
@@ -167,7 +178,7 @@ class Sitting:
                 continue
             rng = self._rng(f"coalitions of {k}")
             for members in coalitions(nodes, k, rng, protocol.most_coalitions):
-                yield from self._rows(members, self._attacked(members, (Ridge(),)))
+                yield from self._outcomes(members, "ridge", [Ridge()])
 
     def _frames(self) -> Iterator[Row]:
         """Attack a cloud that has had another's share in each frame of a scene at rest (A8)."""
@@ -175,7 +186,7 @@ class Sitting:
         for count in self._measure.protocol.frames:
             rng = self._rng(f"{count} frames")
             had = sorted({names[place] for place in rng.integers(len(names), size=count)})
-            for row in self._rows(had, self._attacked(had, (Ridge(),))):
+            for row in self._outcomes(had, "ridge", [Ridge()]):
                 yield {"frames": count, **row}
 
     def _meaning(self) -> Iterator[Row]:
