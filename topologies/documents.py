@@ -6,6 +6,8 @@ values (`parse`). Both name the file, the place in it, the value and the remedy.
 
 import json
 from collections.abc import Hashable, Iterator, Mapping
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -41,6 +43,7 @@ __all__ = [
 Model = TypeVar("Model", bound=BaseModel)
 
 _UNKNOWN_KEY: Final = ("extra_forbidden", "unexpected_keyword_argument")  # models, dataclasses
+_FEW_LINES: Final = 4096
 _TIMESTAMP: Final = "tag:yaml.org,2002:timestamp"
 
 
@@ -126,6 +129,16 @@ def _no_number(constant: str) -> object:
 
 
 def _from_yaml(text: str) -> object:
+    """Return objects of the caller's own; the same few lines are read again for every cell."""
+    return deepcopy(_remembered(text)) if len(text) <= _FEW_LINES else _loaded(text)
+
+
+@lru_cache(maxsize=256)
+def _remembered(text: str) -> object:
+    return _loaded(text)
+
+
+def _loaded(text: str) -> object:
     try:
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a subclass of SafeLoader
     except yaml.MarkedYAMLError as error:
