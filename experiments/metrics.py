@@ -80,9 +80,10 @@ def _token_metrics(finished: Table) -> dict[str, float]:
     if not len(written["tokens"]):
         return {}
     gap_s = written["token_gap_s"]
+    known_s = gap_s[~np.isnan(gap_s)]
     return {
         "first_token_s": float(written["first_token_s"].mean()),
-        "token_gap_s": float(gap_s[~np.isnan(gap_s)].mean()) if np.isfinite(gap_s).any() else nan,
+        "token_gap_s": float(known_s.mean()) if len(known_s) else nan,
         "tokens_per_s": float((written["tokens"] / written["latency_s"]).mean()),
     }
 

@@ -93,6 +93,8 @@ def _settle(folder: Path, orders: Any) -> None:
 def _sign(path: Path, sitting: dict[str, Any]) -> None:
     """Add who is at work to those that were, unless it is the last of them again."""
     before = _read(path) if path.exists() else []
+    if not isinstance(before, list) or not all(isinstance(each, dict) for each in before):
+        raise RealRunError(f"{path}: is no file of ours; remove it")
     if not before or {**before[-1], "created": ""} != {**sitting, "created": ""}:
         _write(path, [*before, sitting])
 

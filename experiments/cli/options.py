@@ -11,6 +11,7 @@ import typer
 from rich.console import Console, RenderableType
 from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 from sim.errors import ScenarioError
 from sim.policies.registry import POLICIES
@@ -55,6 +56,7 @@ def show(*parts: RenderableType) -> None:
 
 
 WIDEST = 1000
+_WIDEST_NAME = 40
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,8 @@ def progress_bar(title: str, total: int) -> Iterator[Bar]:
     told otherwise.
     """
     terminal = Console(stderr=True)
-    name = TextColumn("{task.description}")
+    narrow = Column(max_width=_WIDEST_NAME, no_wrap=True)
+    name = TextColumn("{task.description}", markup=False, table_column=narrow)
     columns = (name, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(
         *columns, console=terminal, transient=True, disable=not terminal.is_terminal

@@ -121,7 +121,8 @@ def _found(
         "unseen": None if again is None else again.to_dict(),
         "trials": rows.to_dict("records"),
     }
-    return finite(found)  # type: ignore[no-any-return]
+    told: dict[str, Any] = finite(found)
+    return told
 
 
 def _tell(

@@ -1,9 +1,11 @@
 """Folders of the laboratory and of searches read back: what they came to, once they are done."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from experiments.parts import FINDINGS, ORDERS, SITTINGS
@@ -13,7 +15,16 @@ from sim.errors import ScenarioError
 from topologies.documents import parse
 
 Found = Mapping[str, Any]
-KINDS: Final = ("tradeoff", "accuracy", "privacy", "texts", "search")
+KINDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {
+        "tradeoff": frozenset({"title", "limits", "rows", "refused"}),
+        "accuracy": frozenset({"title", "policies"}),
+        "privacy": frozenset({"title", "candidates", "attacked", "policies", "refused"}),
+        "texts": frozenset({"title", "drawn", "recovered"}),
+        "search": frozenset({"goal", "greatest", "limits", "axes", "best", "unseen", "trials"}),
+    }
+)
+"""Of each kind of measurement, what its findings have."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +39,7 @@ class Measured:
     @cached_property
     def orders(self) -> Found:
         """What was to be measured."""
-        found: Found = read_json(self.folder / ORDERS)
-        return found
+        return self._read(ORDERS, {"scenario"})
 
     @cached_property
     def document(self) -> ScenarioDocument:
@@ -40,6 +50,8 @@ class Measured:
     def sittings(self) -> Sequence[Found]:
         """Which programs were at work, the last one last; see `experiments.program`."""
         found: Sequence[Found] = read_json(self.folder / SITTINGS)
+        if not isinstance(found, list) or not found or not all(map(_is_sitting, found)):
+            raise self._complaint(SITTINGS)
         return found
 
     @property
@@ -54,6 +66,8 @@ class Measured:
     def found(self) -> Found:
         """What the command printed with ``--json``."""
         found: Found = self._findings["found"]
+        if not isinstance(found, dict) or not KINDS[self.kind] <= found.keys():
+            raise self._complaint(FINDINGS)
         return found
 
     def picture(self, name: str) -> bytes | None:
@@ -72,7 +86,19 @@ class Measured:
                 f"{self.folder}: is not done yet; give the command that wrote it once more, which "
                 "goes on from there"
             )
-        found: Found = read_json(path)
-        if not isinstance(found, dict) or not {"kind", "found"} <= found.keys():
-            raise ScenarioError(f"{path}: is not what tessera wrote; give the command once more")
+        return self._read(FINDINGS, {"kind", "found"})
+
+    def _read(self, name: str, keys: AbstractSet[str]) -> Found:
+        """Return what a file holds; `ScenarioError` where it has not all of these keys."""
+        found: Found = read_json(self.folder / name)
+        if not isinstance(found, dict) or not keys <= found.keys():
+            raise self._complaint(name)
         return found
+
+    def _complaint(self, name: str) -> ScenarioError:
+        path = self.folder / name
+        return ScenarioError(f"{path}: is not what tessera wrote; give the command once more")
+
+
+def _is_sitting(found: object) -> bool:
+    return isinstance(found, dict) and {"command", "created", "git_revision"} <= found.keys()

@@ -239,7 +239,7 @@ class Sitting:
         who = members[0] if len(members) == 1 else f"{len(members)} together"
         outcomes = []
         for attack in attacks:
-            self._doing(f"attacking {self._name} by {attack.name} on {who}")
+            self._doing(f"{attack.name} on {who}: {self._name}")
             seed = self._seed(f"{attack.name} on {members}")
             candidates = measure.protocol.candidates
             outcomes.append(judge(attack, splits, measure.thresholds, candidates, seed))

@@ -127,28 +127,29 @@ def _place(row: Row, against: str) -> float | None:
     return None if row["p99_s"] is None else float(row["p99_s"] * 1e3)
 
 
+def _point(number: int, row: Row, place: float) -> go.Scatter:
+    return go.Scatter(
+        x=[place],
+        y=[row["identified"]["rate"]["below"] * 100],
+        mode="markers",
+        name=row["policy"],
+        marker={
+            "size": 14,
+            "symbol": symbol(number) + ("" if all(row["meets"]) else "-open"),
+            "color": colour(number),
+            "line": {"width": 2, "color": colour(number)},
+        },
+        meta={"run": row["policy"]},
+        cliponaxis=False,
+        text=[f"<b>{row['policy']}</b><br>{_said(row)}"],
+        hovertemplate="%{text}<extra></extra>",
+    )
+
+
 def _chart(rows: Sequence[Row], limits: Mapping[str, float], against: str) -> go.Figure:
     drawn = ((number, row, _place(row, against)) for number, row in enumerate(rows))
     shown = [(number, row, place) for number, row, place in drawn if place is not None]
-    traces = [
-        go.Scatter(
-            x=[place],
-            y=[row["identified"]["rate"]["below"] * 100],
-            mode="markers",
-            name=row["policy"],
-            marker={
-                "size": 14,
-                "symbol": symbol(number) + ("" if all(row["meets"]) else "-open"),
-                "color": colour(number),
-                "line": {"width": 2, "color": colour(number)},
-            },
-            meta={"run": row["policy"]},
-            cliponaxis=False,
-            text=[f"<b>{row['policy']}</b><br>{_said(row)}"],
-            hovertemplate="%{text}<extra></extra>",
-        )
-        for number, row, place in shown
-    ]
+    traces = [_point(*each) for each in shown]
     limit = {"latency": limits["deadline_s"] * 1e3, "accuracy": limits["kept"] * 100}[against]
     ends = [place for _, _, place in shown] + [limit]
     rates = [row["identified"]["rate"]["below"] * 100 for row in rows]

@@ -13,7 +13,8 @@ def section(measured: Measured) -> Section:
     pairs = (*_orders(measured), *of_program(last, str(last["command"])))
     revisions = dict.fromkeys(str(each["git_revision"]) for each in measured.sittings)
     several = f"Measured in {len(measured.sittings)} sittings, of commits {', '.join(revisions)}."
-    return Section("asked", "What was asked", (several,) * (len(revisions) > 1), (Facts(pairs),))
+    prose = (several,) if len(revisions) > 1 else ()
+    return Section("asked", "What was asked", prose, (Facts(pairs),))
 
 
 def _orders(measured: Measured) -> Iterator[tuple[str, str]]:
@@ -30,7 +31,7 @@ def _orders(measured: Measured) -> Iterator[tuple[str, str]]:
     if protocol := orders.get("protocol"):
         yield "threat", str(protocol["threat"])
         sizes = ", ".join(f"{count} {name}" for name, count in protocol["pictures"].items())
-        yield "pictures", sizes
+        yield "splits", sizes
     if policies := orders.get("policies"):
         yield "policies", "; ".join(policies)
 

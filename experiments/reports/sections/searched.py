@@ -52,7 +52,9 @@ def section(measured: Measured) -> Section | None:
         return None
     greatest = bool(measured.found["greatest"])
     along = [_TRIAL, *(name for name in axes if done[name].nunique() > 1)]
-    views = tuple(View(_chart(done, goal, name, greatest), (("along", name),)) for name in along)
+    views = tuple(
+        View(_chart(done, goal, name, greatest=greatest), (("along", name),)) for name in along
+    )
     caption = f"{goal} of each cell. Filled: keeps all limits. The line: the best so far."
     data = done[[_TRIAL, *axes, goal, "allowed"]]
     figure = Figure("search", "How the search went", caption, views, data, 420)
@@ -82,7 +84,7 @@ def _cells(row: Mapping[Any, Any], axes: Sequence[str], goal: str) -> tuple[Cell
     )
 
 
-def _chart(done: pd.DataFrame, goal: str, along: str, greatest: bool) -> go.Figure:  # noqa: FBT001 - a fact
+def _chart(done: pd.DataFrame, goal: str, along: str, *, greatest: bool) -> go.Figure:
     allowed = done["allowed"].astype(bool)
     traces: list[Any] = [
         go.Scatter(

@@ -49,6 +49,10 @@ def test_the_page_is_opened_where_that_is_asked(
             "there is no report of 'x'",
         ),
         (
+            {"orders.json": "{}", "findings.json": json.dumps({"kind": "search", "found": {}})},
+            "is not what tessera wrote",
+        ),
+        (
             {"orders.json": json.dumps({"cells": [["local", {}]]})},
             "is not what tessera sweep wrote",
         ),
