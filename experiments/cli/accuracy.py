@@ -125,11 +125,23 @@ def _subjects(
 
 def _table(title: str, results: "list[Result]") -> Table:
     caption = "kept: mean IoU over the unsplit model's, the same prompts of both, 95 % interval "
-    caption += "over pictures; agreement: IoU with the unsplit model's masks, and equal ones."
+    caption += "over pictures; agreement: IoU with the unsplit model's masks, and equal ones; "
+    caption += "kB of a picture to clouds and from them."
     if results:
         title += f", {results[0].prompts} prompts on {results[0].pictures} pictures"
     table = Table(title=title, caption=caption)
-    for name in ("policy", "mIoU", "point", "box", "kept", "", "agreement", "equal"):
+    for name in (
+        "policy",
+        "mIoU",
+        "point",
+        "box",
+        "kept",
+        "",
+        "agreement",
+        "equal",
+        "kB up",
+        "down",
+    ):
         table.add_column(name, justify="left" if name == "policy" else "right")
     for result in results:
         table.add_row(result.policy, *_figures(result))
@@ -142,7 +154,8 @@ def _figures(result: "Result") -> list[str]:
         mious, share = result.miou, result.kept["all"]
         of_masks = [f"{mious[kind]:.3f}" if kind in mious else "-" for kind in _KINDS]
         of_masks += [f"{share.value:.2%}", f"{share.low:.2%} to {share.high:.2%}"]
-    return [*of_masks, f"{result.agreement:.4f}", f"{result.same:.1%}"]
+    traffic = [f"{each / 1e3:.0f}" for each in (result.bytes_up, result.bytes_down)]
+    return [*of_masks, f"{result.agreement:.4f}", f"{result.same:.1%}", *traffic]
 
 
 _KINDS = ("all", "point", "box")

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from experiments.cli.options import progress_bar
 from experiments.extras import needs
-from experiments.laboratory.training.orders import Mark, Order, Orders
+from experiments.laboratory.training.orders import Mark, Optimiser, Order, Orders, Precision
 from workloads.errors import WorkloadError
 from workloads.sam.variants import VARIANTS
 
@@ -26,6 +26,12 @@ def train(  # noqa: PLR0913, PLR0917 - an option each
         int, typer.Option(min=1, help="Objects of a scene that are asked for, at most.")
     ] = 3,
     rate: Annotated[float, typer.Option(min=1e-9, help="The highest learning rate.")] = 6e-4,
+    optimiser: Annotated[
+        Optimiser, typer.Option(help="muon learns more from a step, which takes longer.")
+    ] = "adamw",
+    precision: Annotated[
+        Precision, typer.Option(help="Of products of matrices; bf16 is faster where it is native.")
+    ] = "fp32",
     prior: Annotated[
         float, typer.Option(min=0, max=1, help="How much one part of a scene tells of others.")
     ] = 0.5,
@@ -66,6 +72,7 @@ def train(  # noqa: PLR0913, PLR0917 - an option each
         orders = Orders(
             variant=variant, order=order, steps=steps, batch=batch, prompts=prompts, rate=rate,
             prior=prior, seed=seed, every=every, examined=examined, pool=pool, withhold=withhold,
+            optimiser=optimiser, precision=precision,
         )  # fmt: skip
     except ValidationError as error:  # of a number that is none
         first = error.errors()[0]

@@ -21,6 +21,7 @@ from real_runner.shards.noise import Words, cryptographic, seeded
 from real_runner.shards.pixels import content_px
 from real_runner.shards.sam import SamExecutor, sam_executor
 from sim.errors import PolicyError
+from sim.facts import step_facts
 from sim.plan import Compute, Plan, Step, Transfer
 from sim.policies.placement import sam_of
 from sim.policy import UNTOUCHED, Policy
@@ -45,6 +46,7 @@ class Examiner:
         self._noise: Words = cryptographic
         self._sam = sam_of(scenario.workload.model)
         self._origin = scenario.origins[0]
+        self._topology = scenario.topology
         self._view = idle_view(scenario)
         self._executor: SamExecutor = sam_executor(self._sam, weights, spec, self._words)
 
@@ -65,6 +67,12 @@ class Examiner:
     def masks(self, policy: Policy, subject: Subject) -> Masks:
         """Return the masks alone."""
         return self.run(policy, subject)[0]
+
+    def traffic(self, policy: Policy, subject: Subject) -> tuple[float, float]:
+        """Return the bytes that go to clouds and come from them, as every runner counts them."""
+        steps = self._plan(policy, self._model(subject)).steps
+        facts = [step_facts(step, self._topology) for step in steps]
+        return sum(each.bytes_up for each in facts), sum(each.bytes_down for each in facts)
 
     def heard(self, policy: Policy, subject: Subject, nodes: Collection[str]) -> list[Sent]:
         """Return what some nodes were sent, or sent themselves.

@@ -134,3 +134,14 @@ def test_a_mistake_is_told_in_one_line(options, said, capsys):
     complaint = capsys.readouterr().err
     assert said in complaint
     assert complaint.count("\n") == 1
+
+
+def test_bytes_are_those_that_are_simulated(checkpoint, capsys):
+    found = examined(capsys, checkpoint, *SCENES, "--policy", EXACT, "--policy", "local")
+    assert found["local"]["bytes_up"] == found["local"]["bytes_down"] == 0.0
+    square = "workload.image={width_px: 256, height_px: 256, encoding: raw}"
+    command = ["simulate", "small-sam-16", "--policy", EXACT, "--set", square, "--json"]
+    assert status_of(command) == 0
+    (simulated,) = json.loads(capsys.readouterr().out)["policies"]
+    for name in ("bytes_up", "bytes_down"):
+        assert found[EXACT][name] == pytest.approx(simulated["metrics"][name]["mean"])

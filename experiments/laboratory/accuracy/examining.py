@@ -39,12 +39,14 @@ class Unsplit:
         """Return a row per prompt of what a split makes of the same pictures.
 
         Columns are ``picture``, ``prompt``, ``kind``, ``iou`` with the wanted mask, ``unsplit``,
-        the same of the unsplit model, and ``agreement``, the IoU with that model's mask.
+        the same of the unsplit model, and ``agreement``, the IoU with that model's mask;
+        ``bytes_up`` and ``bytes_down`` are those of the picture, to clouds and from them.
         """
         rows = []
         for (subject, masks), packed in zip(self._made(examiner, policy), self._masks, strict=True):
             usual = np.unpackbits(packed, axis=-1).astype(bool)
-            rows.append(_rows(subject, masks, usual, examiner))
+            up, down = examiner.traffic(policy, subject)
+            rows.append(_rows(subject, masks, usual, examiner).assign(bytes_up=up, bytes_down=down))
             told()
         found = pd.concat(rows, ignore_index=True)
         return found.assign(unsplit=self.table["iou"])

@@ -26,8 +26,9 @@ class Result:
 
     ``miou`` is the mean over prompts of the IoU with the wanted masks, ``kept`` that over the
     unsplit model's, by kind of prompt and of all (``all``); ``agreement`` is the mean IoU with the
-    unsplit model's masks, ``same`` the part of masks that are equal to the last pixel. What cannot
-    be known, without wanted masks, is absent. ``refused`` says why there is nothing.
+    unsplit model's masks, ``same`` the part of masks that are equal to the last pixel; a picture
+    takes ``bytes_up`` to clouds and ``bytes_down`` from them, on average. What cannot be known,
+    without wanted masks, is absent. ``refused`` says why there is nothing.
     """
 
     policy: str
@@ -37,6 +38,8 @@ class Result:
     kept: dict[str, Share] | None = None
     agreement: float = 0.0
     same: float = 0.0
+    bytes_up: float = 0.0
+    bytes_down: float = 0.0
     refused: str = ""
 
 
@@ -97,11 +100,12 @@ class Sitting:
 def summary(spec: str, table: pd.DataFrame, seed: int) -> Result:
     """Return what a table of prompts comes to."""
     kinds = {"all": table} | {str(kind): rows for kind, rows in table.groupby("kind")}
+    pictures = table.drop_duplicates("picture")
     known = bool(table["iou"].notna().all())
     return Result(
         spec,
         prompts=len(table),
-        pictures=int(table["picture"].nunique()),
+        pictures=len(pictures),
         miou={kind: float(rows["iou"].mean()) for kind, rows in kinds.items()} if known else None,
         kept={
             kind: retained(rows["iou"], rows["unsplit"], rows["picture"], seed)
@@ -111,4 +115,6 @@ def summary(spec: str, table: pd.DataFrame, seed: int) -> Result:
         else None,
         agreement=float(table["agreement"].mean()),
         same=float((table["agreement"] == 1.0).mean()),
+        bytes_up=float(pictures["bytes_up"].mean()),
+        bytes_down=float(pictures["bytes_down"].mean()),
     )

@@ -21,6 +21,7 @@ from experiments.laboratory.training.judging import overlaps
 from experiments.laboratory.training.lessons import PROMPTINGS, Lesson, batches, examination
 from experiments.laboratory.training.losses import loss_of
 from experiments.laboratory.training.notebook import Notebook
+from experiments.laboratory.training.optimisers import Optimisers
 from experiments.laboratory.training.orders import APART, Mark, Orders
 from real_runner.errors import RealRunError
 from real_runner.shards.architecture import new_sam
@@ -30,8 +31,6 @@ from workloads.scenes import Look, Split
 
 WARM_UP: Final = 0.03
 """Part of the steps in which the learning rate rises; afterwards it falls as half a cosine."""
-DECAY: Final = 0.05
-MOMENTA: Final = (0.9, 0.95)
 LARGEST_GRADIENT: Final = 1.0
 POSITIONS_DEVIATION: Final = 0.02
 _DIVISIONS_SEED: Final = 0xD1
@@ -58,9 +57,7 @@ class Course:
         torch.nn.init.trunc_normal_(self.sam.image_encoder.pos_embed, std=POSITIONS_DEVIATION)
         if beginning is not None:
             self.sam.load_state_dict(fitted(beginning, self.sam.state_dict()))
-        self._optimiser = torch.optim.AdamW(
-            self.sam.parameters(), orders.rate, betas=MOMENTA, weight_decay=DECAY
-        )
+        self._optimiser = Optimisers(orders.optimiser, self.sam, orders.rate)
         self.before_s = 0.0
         """How long it took up to where it was taken up."""
 
@@ -110,20 +107,18 @@ class Course:
 
     def _learn(self, lessons: list[Lesson]) -> float:
         """Take one step; return its loss."""
-        for group in self._optimiser.param_groups:
-            group["lr"] = self.orders.rate * part_of_rate(self.step, self.orders.steps)
         pictures = torch.stack([lesson.picture for lesson in lessons]).to(self._device)
         division = self._division(len(lessons), self.step)
         orders, variant = self.orders, self._variant
-        made = embeddings(self.sam, variant, pictures, orders.order, division, orders.withhold)
+        with self._rounding():
+            made = embeddings(self.sam, variant, pictures, orders.order, division, orders.withhold)
         losses = [
             self._loss(each[None], lesson) for each, lesson in zip(made, lessons, strict=True)
         ]
         loss = torch.stack(losses).mean()
-        self._optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.sam.parameters(), LARGEST_GRADIENT)
-        self._optimiser.step()
+        self._optimiser.step(orders.rate * part_of_rate(self.step, orders.steps))
         return float(loss.detach())
 
     def _division(self, pictures: int, step: int) -> Division | None:
@@ -138,10 +133,17 @@ class Course:
 
     def _loss(self, embedding: Tensor, lesson: Lesson) -> Tensor:
         """Return the loss of one picture's masks, judged at the size in which SAM makes them."""
-        logits, qualities = masks(self.sam, embedding, lesson)
+        with self._rounding():
+            logits, qualities = masks(self.sam, embedding, lesson)
         wanted = lesson.masks[:, None].float().to(self._device)
         smaller = functional.interpolate(wanted, logits.shape[-2:], mode="area")[:, 0]
-        return loss_of(logits, qualities, smaller, lesson.is_point.to(self._device))
+        ambiguous = lesson.is_point.to(self._device)
+        return loss_of(logits.float(), qualities.float(), smaller, ambiguous)
+
+    def _rounding(self) -> torch.autocast:
+        """Return where products of matrices are as exact as the orders say."""
+        rounded = self.orders.precision == "bf16"
+        return torch.autocast(self._device.type, torch.bfloat16, enabled=rounded)
 
     def _state(self, seconds: float) -> dict[str, Any]:
         return {

@@ -9,6 +9,9 @@ Order = Literal["unsplit", "deferred", "local-attention", "landmark"]
 """As which mode blocks run: ``deferred`` runs all windowed ones first, and then all global ones; in
 ``local-attention`` and ``landmark`` global attention is inside of shards, drawn at random."""
 
+Optimiser = Literal["adamw", "muon"]
+Precision = Literal["fp32", "bf16"]
+
 APART: Final = ("local-attention", "landmark")
 
 Count = Annotated[int, Field(ge=1)]
@@ -23,6 +26,7 @@ class Orders(BaseModel):
     a checkpoint has, known by the digest ``begins_with``, or by chance. Where shards are apart, the
     windows of a scene are dealt to one of so many ``clouds``; a landmark is the average of ``pool``
     tokens. What blocks in windows see has the means of ``withhold`` patches a side taken off.
+    Products of matrices have the ``precision``; numbers themselves are kept in fp32.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -41,6 +45,8 @@ class Orders(BaseModel):
     clouds: tuple[Count, ...] = (2, 4, 8, 16)
     pool: Count = 4
     withhold: Annotated[int, Field(ge=0)] = 0
+    optimiser: Optimiser = "adamw"
+    precision: Precision = "fp32"
 
     @model_validator(mode="after")
     def _withholds_what_is_known(self) -> Self:

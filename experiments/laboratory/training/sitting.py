@@ -76,4 +76,5 @@ def _device(asked: str) -> str:
         raise RealRunError("--device cuda: no CUDA device is found here; leave the option out")
     found = "cuda" if asked != "cpu" and has_one else "cpu"
     torch.use_deterministic_algorithms(mode=True, warn_only=found == "cuda")
+    torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads what is unset
     return found

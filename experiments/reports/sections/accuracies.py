@@ -37,9 +37,11 @@ def section(measured: Measured) -> Section | None:
     caption = (
         "Kept: mean IoU over the unsplit model's, of the same prompts, 95 % interval over "
         "pictures. Agreement: IoU with the unsplit model's masks; equal: to the last pixel. "
+        "kB of a picture to clouds and from them. "
         f"{first['prompts']:,} prompts on {first['pictures']:,} pictures."
     )
     columns = ("policy", "mIoU", "point", "box", "kept", "95 %", "agreement", "equal")
+    columns += ("kB up", "kB down")
     table = Table("", columns, tuple(map(_cells, results)), caption)
     return Section("accuracy", "Splits", (), (_figure(results), table))
 
@@ -68,6 +70,7 @@ def _cells(result: Result) -> tuple[Cell, ...]:
         f"{percent(share['low'], 2)} to {percent(share['high'], 2)}" if share else NONE,
         f"{result['agreement']:.4f}",
         percent(result["same"]),
+        *(f"{result[name] / 1e3:,.0f}" for name in ("bytes_up", "bytes_down")),
     )
 
 

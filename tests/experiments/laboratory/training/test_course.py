@@ -43,12 +43,14 @@ def curve(folder):
         return list(csv.DictReader(file))
 
 
-def test_a_course_that_was_interrupted_ends_as_one_that_was_not(tmp_path):
-    whole, notebook = begun(tmp_path / "whole")
+@pytest.mark.parametrize(("optimiser", "precision"), [("adamw", "fp32"), ("muon", "bf16")])
+def test_a_course_that_was_interrupted_ends_as_one_that_was_not(tmp_path, optimiser, precision):
+    orders = ORDERS.model_copy(update={"optimiser": optimiser, "precision": precision})
+    whole, notebook = begun(tmp_path / "whole", orders)
     marks = list(whole.run(notebook, lambda: None))
     assert [mark.step for mark in marks] == [2, 4, 6]
 
-    parted, notebook = begun(tmp_path / "parted")
+    parted, notebook = begun(tmp_path / "parted", orders)
     told = []
     running = parted.run(notebook, lambda: told.append(parted.step))
     next(running)
@@ -56,7 +58,7 @@ def test_a_course_that_was_interrupted_ends_as_one_that_was_not(tmp_path):
     running.close()
     notebook.close()
     assert told == [1, 2, 3, 4]
-    parted, notebook = begun(tmp_path / "parted")
+    parted, notebook = begun(tmp_path / "parted", orders)
     assert parted.step == 4
     assert [mark.step for mark in parted.run(notebook, lambda: None)] == [6]
 
