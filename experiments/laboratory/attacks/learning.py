@@ -55,10 +55,11 @@ def learn(
     It maps inputs, whose first dimension is n, to (n, 3, side, side). What is left in it are the
     weights after the step, 0 included, at which it was best on the validation split.
     """
-    network.to(budget.device).train()
+    # Colours innermost in memory: convolutions are up to twice as fast so on a processor.
+    network.to(budget.device, memory_format=torch.channels_last).train()
     inputs, truth = known[0], planes(known[1])
     weight = _weight(unseen, budget.device)
-    adam = torch.optim.Adam(network.parameters(), budget.rate)
+    adam = torch.optim.Adam(network.parameters(), budget.rate, fused=True)
     falling = torch.optim.lr_scheduler.CosineAnnealingLR(adam, max(1, budget.steps))
     best, kept = _judged(network, validation, weight, budget), _kept(network)
     for step in range(1, budget.steps + 1):

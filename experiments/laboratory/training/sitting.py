@@ -58,6 +58,7 @@ def go_through(
         save(weights_of(course.sam), folder / WEIGHTS)
         report = {
             "orders": orders.model_dump(),
+            "weights": digest(folder / WEIGHTS),
             "test": {"scenes": TESTED, "miou_point": round(point, 5), "miou_box": round(box, 5)},
             "parameters": sum(each.numel() for each in course.sam.parameters()),
             "training_s": round(seconds),
