@@ -1,5 +1,7 @@
 """What changes a model's numbers: each number by one optimiser, matrices by orthogonal steps."""
 
+from copy import deepcopy
+
 import pytest
 
 pytest.importorskip("torch", reason="pip install 'tessera[real]'")
@@ -44,9 +46,9 @@ def test_every_number_is_changed_and_by_about_as_much(kind):
 def test_matrices_change_by_orthogonal_steps_with_muon_only():
     for kind, orthogonal in (("muon", True), ("adamw", False)):
         before, after = stepped(kind)
-        name = "image_encoder.blocks.0.mlp.lin1.weight"
+        name = "image_encoder.blocks.0.attn.proj.weight"  # square: elsewhere chance is near it
         values = torch.linalg.svdvals(after[name].detach() - before[name])
-        assert (values.max() < 3 * values.min()) == orthogonal
+        assert (values.max() < 5 * values.min()) == orthogonal
 
 
 def test_what_is_kept_of_it_goes_on_the_same():
@@ -62,7 +64,7 @@ def test_what_is_kept_of_it_goes_on_the_same():
 
     step(first)
     numbers = {name: each.clone() for name, each in sam.state_dict().items()}
-    kept = first.state_dict()
+    kept = deepcopy(first.state_dict())  # as a file has it: of its own
     again = Optimisers("muon", sam, RATE)
     again.load_state_dict(kept)
     step(again)
