@@ -11,6 +11,7 @@ from experiments.extras import needs
 from experiments.laboratory.training.orders import Mark, Optimiser, Order, Orders, Precision
 from workloads.errors import WorkloadError
 from workloads.sam.variants import VARIANTS
+from workloads.sam.withholding import MOST_TREND
 
 
 def train(  # noqa: PLR0913, PLR0917 - an option each
@@ -46,6 +47,12 @@ def train(  # noqa: PLR0913, PLR0917 - an option each
             min=0, help="Patches along a side whose mean colour clouds are not told; 0: all told."
         ),
     ] = 0,
+    trend: Annotated[
+        int,
+        typer.Option(
+            min=0, max=MOST_TREND, help="Degree of the trend of each window that goes with them."
+        ),
+    ] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Of the first numbers and of all scenes.")] = 0,
     every: Annotated[int, typer.Option(min=1, help="Steps between two examinations.")] = 250,
     examined: Annotated[int, typer.Option(min=1, help="Scenes of an examination.")] = 100,
@@ -72,7 +79,7 @@ def train(  # noqa: PLR0913, PLR0917 - an option each
         orders = Orders(
             variant=variant, order=order, steps=steps, batch=batch, prompts=prompts, rate=rate,
             prior=prior, seed=seed, every=every, examined=examined, pool=pool, withhold=withhold,
-            optimiser=optimiser, precision=precision,
+            trend=trend, optimiser=optimiser, precision=precision,
         )  # fmt: skip
     except ValidationError as error:  # of a number that is none
         first = error.errors()[0]

@@ -21,7 +21,11 @@ FOLDER: Final = Path(str(resources.files("experiments.laboratory"))) / "trained"
 WEIGHTS: Final = "model.safetensors"
 WITHHELD: Final = "-withheld"
 """What is added to a mode's name for weights that do without mean colours."""
-TUNABLE: Final = (*MODES, *(f"{mode}{WITHHELD}" for mode in WITHHOLDING))
+LEVELLED: Final = "-levelled"
+"""The same where windows have no trend either."""
+TUNABLE: Final = (
+    *MODES, *(f"{mode}{suffix}" for mode in WITHHOLDING for suffix in (WITHHELD, LEVELLED))
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ class Checkpoints:
         found = self.tuned.get(mode, self.usual)
         if isinstance(policy, Sharded) and policy.withhold:
             found = self.tuned.get(f"{mode}{WITHHELD}", found)
+            if policy.trend:
+                found = self.tuned.get(f"{mode}{LEVELLED}", found)
         if mode == "image" and not has_tile_encoder(found):
             raise PolicyError(
                 f"mode image: {found} has no small encoder for tiles, and numbers by chance see "

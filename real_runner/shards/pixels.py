@@ -6,10 +6,12 @@ normalised. The pad's place follows from the captured size, which every node kno
 travels as plain colours and its pad becomes zero wherever it is embedded.
 """
 
+from functools import lru_cache
 from io import BytesIO
 
 import numpy as np
 import numpy.typing as npt
+from numpy.polynomial.legendre import legvander2d
 from PIL import Image as Pictures
 
 from real_runner.errors import StepError
@@ -17,6 +19,7 @@ from workloads.images import Image
 from workloads.sam.geometry import Window, windows
 from workloads.sam.model import Sam
 from workloads.sam.variants import Variant
+from workloads.sam.withholding import Withheld
 from workloads.stage import Shard
 
 Bytes = npt.NDArray[np.uint8]
@@ -55,17 +58,38 @@ def cut(sam: Sam, square: Bytes, shard: Shard) -> dict[int, Bytes]:
     return {index: _encoded(_part(square, known[index]), sam.pixel_encoding) for index in shard}
 
 
-def without_means(variant: Variant, square: Bytes, patches: int) -> Bytes:
-    """Return the square's differences from mean colours, 128 where there is none.
+def without(variant: Variant, square: Bytes, withheld: Withheld) -> Bytes:
+    """Return what is left of the square without what is withheld, 128 where there is nothing left.
 
-    The mean is that of a square of so many ``patches`` along each side, or what of it lies in the
-    same window: of a window nothing is told in another. Differences of more than 127 are cut off.
+    Of a window nothing is told in another: of squares of patches that lies in the same one counts.
+    Differences of more than 127 are cut off.
     """
+    if not withheld:
+        return square
     sent = np.empty_like(square)
     for window in windows(variant):
         part = _part(square, window)
-        _part(sent, window)[:] = _differences(part, patches * variant.patch_px)
+        if withheld.trend:
+            part = _level(part, withheld.trend)
+        _part(sent, window)[:] = _differences(part, withheld.patches * variant.patch_px)
     return sent
+
+
+def _level(colours: Bytes, degree: int) -> Bytes:
+    """Return colours less the polynomial that is nearest to them, in the least squares' sense."""
+    terms = _polynomials(*colours.shape[:2], degree)
+    flat = colours.reshape(len(terms), -1).astype(np.float64)
+    left = flat - terms @ (terms.T @ flat) + _MIDDLE
+    return np.asarray(left.round().clip(0, 255), np.uint8).reshape(colours.shape)
+
+
+@lru_cache(maxsize=16)
+def _polynomials(rows: int, columns: int, degree: int) -> npt.NDArray[np.float64]:
+    """Return orthonormal polynomials of at most this degree over a grid, (pixels, terms)."""
+    down, across = (np.linspace(-1, 1, extent) for extent in (rows, columns))
+    grid = legvander2d(*np.meshgrid(down, across, indexing="ij"), (degree, degree))
+    low = np.add.outer(range(degree + 1), range(degree + 1)).ravel() <= degree
+    return np.linalg.qr(grid.reshape(rows * columns, -1)[:, low])[0]
 
 
 def _differences(colours: Bytes, side_px: int) -> Bytes:

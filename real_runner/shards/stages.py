@@ -20,6 +20,7 @@ from real_runner.shards.kit import Handler, Kit
 from real_runner.shards.noise import privatised
 from real_runner.shards.segments import exchange, landmark, tokenwise
 from workloads.sam.geometry import shard_tokens, windows
+from workloads.sam.withholding import Withheld
 from workloads.stage import Stage
 
 
@@ -34,9 +35,7 @@ def partition(kit: Kit, board: Board, stage: Stage) -> None:
     """Cut the square into tiles as they travel."""
     if board.square is None:
         raise lacking(stage, "the resized image", board)
-    sent = board.square
-    if stage.settings:
-        sent = pixels.without_means(kit.sam.variant, sent, int(stage.setting("withhold")))
+    sent = pixels.without(kit.sam.variant, board.square, Withheld.by(stage))
     board.tiles.update(pixels.cut(kit.sam, sent, kit.sam.whole))
 
 

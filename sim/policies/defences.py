@@ -11,6 +11,7 @@ from workloads.errors import WorkloadError
 from workloads.privacy import noise_for
 from workloads.sam.geometry import Window
 from workloads.sam.modes import WITHHOLDING
+from workloads.sam.withholding import Withheld
 from workloads.stage import Shard
 
 KEEPING: Final = ("privacy-constrained", "least-makespan")
@@ -58,15 +59,18 @@ def require_noise(epsilon: float, delta: float, clip: float, upload: str) -> Non
         raise PolicyError(str(error)) from None
 
 
-def require_withheld(withhold: int, mode: str, upload: str) -> None:
-    """Raise `PolicyError` for means that cannot be withheld."""
-    if withhold < 0:
-        raise PolicyError(f"withhold: {withhold}; give at least 1 patch, 0 for nothing")
-    if withhold and (mode not in WITHHOLDING or upload != "pixels"):
+def withheld_of(withhold: int, trend: int, mode: str, upload: str) -> Withheld:
+    """Return what is withheld; `PolicyError` for what cannot be."""
+    try:
+        found = Withheld(withhold, trend)
+    except WorkloadError as error:
+        raise PolicyError(str(error)) from None
+    if found and (mode not in WITHHOLDING or upload != "pixels"):
         raise PolicyError(
             f"withhold: has no meaning in mode {mode!r} with upload={upload}; use "
             f"{' or '.join(WITHHOLDING)} with upload=pixels"
         )
+    return found
 
 
 def shown_before(

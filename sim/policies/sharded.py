@@ -21,9 +21,9 @@ from sim.policies.backup import NO_BACKUP, Backup, require_backup
 from sim.policies.defences import (
     require_limits,
     require_noise,
-    require_withheld,
     shown_before,
     shown_with,
+    withheld_of,
 )
 from sim.policies.done import done_at
 from sim.policies.making import Making
@@ -49,6 +49,7 @@ from workloads.sam.geometry import windows
 from workloads.sam.model import Sam
 from workloads.sam.modes import MODES, rounds
 from workloads.sam.sharding import DEFAULT_POOL, Sharding
+from workloads.sam.withholding import Withheld
 from workloads.stage import Request, Shard
 
 CodecName = Literal["fp64", "fp32", "fp16", "int8", "int4"]
@@ -100,7 +101,9 @@ class Sharded:
     ``withhold`` above 0 (modes ``prefix`` and ``deferred``, ``upload=pixels`` only) has the edge
     keep the mean colour of each square of so many patches a side for itself, and add what it does
     to embeddings once tokens are back: clouds see differences from it, which tell less of what
-    they are not shown.
+    they are not shown. ``trend`` above 0 has it keep the polynomial of that degree nearest to each
+    window's colours, too: joined at their borders squares tell of each other's means, and so how
+    colours rise across a window, which goes on beyond it (see `workloads.sam.withholding`).
     """
 
     mode: str
@@ -128,6 +131,7 @@ class Sharded:
     delta: float = 1e-5
     clip: float = 1.0
     withhold: int = 0
+    trend: int = 0
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -159,7 +163,12 @@ class Sharded:
         require_limits(self.limits, self.assignment)
         require_backup(self.help, self.limits, stateful=self.mode in _STATEFUL)
         require_noise(self.epsilon, self.delta, self.clip, self.upload)
-        require_withheld(self.withhold, self.mode, self.upload)
+        _ = self.withheld
+
+    @property
+    def withheld(self) -> Withheld:
+        """What the edge keeps of pixels for itself."""
+        return withheld_of(self.withhold, self.trend, self.mode, self.upload)
 
     @property
     def help(self) -> Backup:
@@ -192,7 +201,7 @@ class Sharded:
             upload=self.upload,
             pool=self.pool,
             noise=noise,
-            withhold=self.withhold,
+            withheld=self.withheld,
         )
 
     def plan(self, request: Request, progress: Progress, view: View) -> Plan:

@@ -14,6 +14,7 @@ from workloads.sam import costs, payloads, stages
 from workloads.sam.decoder import decode
 from workloads.sam.geometry import all_windows, windows
 from workloads.sam.variants import Variant
+from workloads.sam.withholding import NOTHING, Withheld
 from workloads.stage import ChainLink, Payload, Shard, Stage
 from workloads.work import Work, require_precision, stage_of
 
@@ -123,9 +124,9 @@ class Sam:
         """Return every block on a shard, global attention restricted to the shard's own tokens."""
         return stages.local_run(self.variant, self.precision, shard, patch_embed=patch_embed)
 
-    def partition(self, withhold: int = 0) -> Stage:
-        """Return cutting the resized image into shards, without means if told."""
-        return stages.partition(self.variant, self.pixel_encoding, self.precision, withhold)
+    def partition(self, withheld: Withheld = NOTHING) -> Stage:
+        """Return cutting the resized image into shards, without what is withheld."""
+        return stages.partition(self.variant, self.pixel_encoding, self.precision, withheld)
 
     def restore(self, blocks: tuple[int, ...]) -> Stage:
         """Return adding an embedding of what was withheld to all tokens that passed ``blocks``."""

@@ -28,6 +28,7 @@ from workloads.sam.sharding import DEFAULT_POOL, Options, Sharding, before, endi
 from workloads.sam.tiles import image
 from workloads.sam.tokenwise import tokenwise
 from workloads.sam.variants import TILE_ENCODER, Variant
+from workloads.sam.withholding import NOTHING, Withheld
 from workloads.stage import Round, Stage
 
 
@@ -41,7 +42,7 @@ def rounds(  # noqa: PLR0913 - a choice each
     pool: int = DEFAULT_POOL,
     tile_encoder: Variant = TILE_ENCODER,
     noise: Noise | None = None,
-    withhold: int = 0,
+    withheld: Withheld = NOTHING,
 ) -> Sharding:
     """Return how ``mode`` runs ``sam``, for any division of its windows into shards.
 
@@ -50,10 +51,9 @@ def rounds(  # noqa: PLR0913 - a choice each
     projections and MLPs of global blocks, the edge only softmax(QKᵀ)V. ``pool`` (`landmark`
     only): tokens averaged into one key and value. ``tile_encoder`` (`image` only): the small
     encoder. ``noise`` (`embeddings` only): what the edge adds to patch embeddings before any cloud
-    gets them (see `workloads.privacy`). ``withhold`` (modes in `WITHHOLDING` and `pixels` only):
-    clouds get differences from the mean colour of each square of so many patches a side; the edge
-    adds what the means, and colours cut off, add to embeddings once tokens are back. It changes the
-    function: windowed blocks know nothing of them.
+    gets them (see `workloads.privacy`). ``withheld`` (modes in `WITHHOLDING` and `pixels` only):
+    clouds get what is left of pixels without it; the edge adds what it, and colours cut off, add to
+    embeddings once tokens are back. It changes the function: windowed blocks know nothing of it.
 
     Raises `WorkloadError` for an unknown mode or upload and for choices a mode cannot honour.
     """
@@ -61,12 +61,12 @@ def rounds(  # noqa: PLR0913 - a choice each
         raise WorkloadError(f"mode: {mode!r} is unknown; choose one of {', '.join(_MODES)}")
     if offload_tokenwise and mode != "exact":
         raise WorkloadError(f"offload_tokenwise: has no meaning in mode {mode!r}; use 'exact'")
-    if withhold and mode not in WITHHOLDING:
+    if withheld and mode not in WITHHOLDING:
         raise WorkloadError(
             f"withhold: has no meaning in mode {mode!r}, in which clouds get tokens that know all; "
             f"choose one of {', '.join(WITHHOLDING)}"
         )
-    options = Options(upload, offload_tokenwise, pool, tile_encoder, noise, withhold)
+    options = Options(upload, offload_tokenwise, pool, tile_encoder, noise, withheld)
     return _MODES[mode](sam, options)
 
 
@@ -122,7 +122,7 @@ def _deferred(sam: Sam, options: Options) -> Sharding:
 
 def _merged(sam: Sam, options: Options, blocks: tuple[int, ...]) -> tuple[Stage, ...]:
     """Return putting together what clouds return after ``blocks``, and adding what they lacked."""
-    return (sam.merge(), sam.restore(blocks)) if options.withhold else (sam.merge(),)
+    return (sam.merge(), sam.restore(blocks)) if options.withheld else (sam.merge(),)
 
 
 def _one_round(

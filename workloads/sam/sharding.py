@@ -8,6 +8,7 @@ from workloads.errors import WorkloadError
 from workloads.privacy import Noise
 from workloads.sam.model import Sam
 from workloads.sam.variants import TILE_ENCODER, Variant
+from workloads.sam.withholding import NOTHING, Withheld
 from workloads.stage import Payload, Round, Shard, Stage
 
 UPLOADS = ("pixels", "embeddings")
@@ -24,7 +25,7 @@ class Options:
     pool: int = DEFAULT_POOL
     tile_encoder: Variant = TILE_ENCODER
     noise: Noise | None = None
-    withhold: int = 0
+    withheld: Withheld = NOTHING
 
     def __post_init__(self) -> None:
         if self.upload not in UPLOADS:
@@ -38,9 +39,7 @@ class Options:
                 f"noise: is added to patch embeddings, but upload is {self.upload!r}; "
                 "use upload='embeddings'"
             )
-        if self.withhold < 0:
-            raise WorkloadError(f"withhold: {self.withhold}; give at least 1 patch, 0 for nothing")
-        if self.withhold and not self.patch_embed:
+        if self.withheld and not self.patch_embed:
             raise WorkloadError(
                 f"withhold: is of pixels, but upload is {self.upload!r}; use upload='pixels'"
             )
@@ -72,7 +71,7 @@ def before(sam: Sam, options: Options) -> tuple[Stage, ...]:
     Noise is drawn here, once: all that any cloud gets later is made of tokens that have it.
     """
     if options.patch_embed:
-        return (sam.partition(options.withhold),)
+        return (sam.partition(options.withheld),)
     noise = () if options.noise is None else (sam.privatise(options.noise),)
     return (sam.patch_embed(), *noise, sam.split())
 

@@ -8,6 +8,7 @@ from workloads.privacy import Noise
 from workloads.sam import costs
 from workloads.sam.geometry import all_windows, shard_tokens
 from workloads.sam.variants import Variant
+from workloads.sam.withholding import NOTHING, Withheld
 from workloads.stage import Shard, Stage
 from workloads.work import PRECISION_BYTES, Work, stage_of
 
@@ -30,22 +31,26 @@ def prepare(variant: Variant, image: Image, precision: str) -> Stage:
     )
 
 
-def partition(variant: Variant, encoding: str, precision: str, withhold: int = 0) -> Stage:
+def partition(
+    variant: Variant, encoding: str, precision: str, withheld: Withheld = NOTHING
+) -> Stage:
     """Return cutting the resized image into shards: raw pixels read, encoded pixels written.
 
-    To ``withhold`` means, pixels are read once more, added up, and their means subtracted.
+    To withhold means, pixels are read once more, added up, and their means subtracted; for each
+    term of a trend they are multiplied by it and added up, and it by what that comes to and
+    subtracted, which takes one more pass, and one to write what is left.
     """
     samples = variant.image_px**2 * BYTES_PER_PIXEL
     moved_bytes = samples * (1.0 + encoding_named(encoding).ratio)
-    if not withhold:
+    if not withheld:
         return Stage("sam.partition", 0.0, moved_bytes, precision=precision)
     return Stage(
         "sam.partition",
-        flops=2.0 * samples,
-        memory_bytes=moved_bytes + samples,
-        launches=2,
+        flops=(2.0 + 4.0 * withheld.terms) * samples,
+        memory_bytes=moved_bytes + samples * (3.0 if withheld.trend else 1.0),
+        launches=4 if withheld.trend else 2,
         precision=precision,
-        settings=(("withhold", withhold),),
+        settings=withheld.settings,
     )
 
 

@@ -95,7 +95,7 @@ class Course:
         division = self._division(1, _EXAMINATION)
         point, box = (
             fmean(
-                overlaps(self.sam, self._variant, orders.order, lessons, division, orders.withhold)
+                overlaps(self.sam, self._variant, orders.order, lessons, division, orders.withheld)
             )
             for lessons in (
                 (examination(self._look, orders.seed, split, n, prompting) for n in range(scenes))
@@ -111,7 +111,7 @@ class Course:
         division = self._division(len(lessons), self.step)
         orders, variant = self.orders, self._variant
         with self._rounding():
-            made = embeddings(self.sam, variant, pictures, orders.order, division, orders.withhold)
+            made = embeddings(self.sam, variant, pictures, orders.order, division, orders.withheld)
         losses = [
             self._loss(each[None], lesson) for each, lesson in zip(made, lessons, strict=True)
         ]

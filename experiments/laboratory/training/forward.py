@@ -13,6 +13,7 @@ from experiments.laboratory.training.orders import Order
 from real_runner.shards import pixels
 from real_runner.shards.decoder import embedded
 from workloads.sam.variants import Variant
+from workloads.sam.withholding import NOTHING, Withheld
 
 
 def embeddings(
@@ -21,7 +22,7 @@ def embeddings(
     pictures: Tensor,
     order: Order,
     division: Division | None = None,
-    withhold: int = 0,
+    withheld: Withheld = NOTHING,
 ) -> Tensor:
     """Return the embeddings (pictures, channels, grid, grid) of pictures.
 
@@ -30,14 +31,14 @@ def embeddings(
     before the first global block.
     """
     encoder = sam.image_encoder
-    sent = without_means(variant, pictures, withhold) if withhold else pictures
+    sent = without(variant, pictures, withheld) if withheld else pictures
     tokens = encoder.patch_embed((sent.float() - sam.pixel_mean) / sam.pixel_std)
     tokens = tokens + encoder.pos_embed
     deferred = (*variant.windowed_blocks, *variant.global_blocks)
     for block in deferred if order == "deferred" else range(variant.depth):
         layer = encoder.blocks[block]
-        if withhold and block == variant.global_blocks[0]:
-            tokens = tokens + _withheld(sam, pictures, sent)
+        if withheld and block == variant.global_blocks[0]:
+            tokens = tokens + _restored(sam, pictures, sent)
         if division is not None and block in variant.global_blocks:
             tokens = global_block(layer, tokens, variant, division)
         else:
@@ -46,14 +47,14 @@ def embeddings(
     return made
 
 
-def without_means(variant: Variant, pictures: Tensor, patches: int) -> Tensor:
-    """Return pictures as clouds see them where means are withheld."""
+def without(variant: Variant, pictures: Tensor, withheld: Withheld) -> Tensor:
+    """Return pictures as clouds see them where something is withheld."""
     squares = pictures.permute(0, 2, 3, 1).cpu().numpy()
-    sent = np.stack([pixels.without_means(variant, square, patches) for square in squares])
+    sent = np.stack([pixels.without(variant, square, withheld) for square in squares])
     return torch.from_numpy(sent).permute(0, 3, 1, 2).to(pictures.device)
 
 
-def _withheld(sam: Any, pictures: Tensor, sent: Tensor) -> Tensor:
+def _restored(sam: Any, pictures: Tensor, sent: Tensor) -> Tensor:
     """Return what the difference between pictures and what was sent of them adds to embeddings."""
     layer = sam.image_encoder.patch_embed.proj
     difference = (pictures.float() - sent.float()) / sam.pixel_std

@@ -12,6 +12,7 @@ from experiments.laboratory.training.lessons import Lesson
 from experiments.laboratory.training.losses import overlap
 from experiments.laboratory.training.orders import Order
 from workloads.sam.variants import Variant
+from workloads.sam.withholding import NOTHING, Withheld
 
 
 def overlaps(
@@ -20,7 +21,7 @@ def overlaps(
     order: Order,
     lessons: Iterable[Lesson],
     division: Division | None = None,
-    withhold: int = 0,
+    withheld: Withheld = NOTHING,
 ) -> list[float]:
     """Return the IoU of each prompt's mask, at the size of the lesson's picture.
 
@@ -32,7 +33,7 @@ def overlaps(
     with torch.inference_mode():
         for lesson in lessons:
             picture = lesson.picture[None].to(device)
-            embedding = embeddings(sam, variant, picture, order, division, withhold)
+            embedding = embeddings(sam, variant, picture, order, division, withheld)
             logits, _ = masks(sam, embedding, lesson)
             size, wanted = lesson.masks.shape[-2:], lesson.masks.to(device).float()
             full = functional.interpolate(logits[:, :1], size, mode="bilinear", align_corners=False)

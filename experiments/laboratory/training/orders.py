@@ -5,6 +5,8 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from workloads.sam.withholding import MOST_TREND, Withheld
+
 Order = Literal["unsplit", "deferred", "local-attention", "landmark"]
 """As which mode blocks run: ``deferred`` runs all windowed ones first, and then all global ones; in
 ``local-attention`` and ``landmark`` global attention is inside of shards, drawn at random."""
@@ -25,7 +27,8 @@ class Orders(BaseModel):
     examined on as many scenes that it has not seen (``examined``). It begins with the numbers that
     a checkpoint has, known by the digest ``begins_with``, or by chance. Where shards are apart, the
     windows of a scene are dealt to one of so many ``clouds``; a landmark is the average of ``pool``
-    tokens. What blocks in windows see has the means of ``withhold`` patches a side taken off.
+    tokens. What blocks in windows see has ``withheld`` taken off: the means of squares of
+    ``withhold`` patches a side, and before that of each window a ``trend`` of this degree.
     Products of matrices have the ``precision``; numbers themselves are kept in fp32.
     """
 
@@ -45,6 +48,7 @@ class Orders(BaseModel):
     clouds: tuple[Count, ...] = (2, 4, 8, 16)
     pool: Count = 4
     withhold: Annotated[int, Field(ge=0)] = 0
+    trend: Annotated[int, Field(ge=0, le=MOST_TREND)] = 0
     optimiser: Optimiser = "adamw"
     precision: Precision = "fp32"
 
@@ -52,7 +56,14 @@ class Orders(BaseModel):
     def _withholds_what_is_known(self) -> Self:
         if self.withhold and self.order in APART:
             raise ValueError(f"withhold: has no meaning for order {self.order!r}; use deferred")
+        if self.trend and not self.withhold:
+            raise ValueError("trend: goes with means that are withheld; give withhold, too")
         return self
+
+    @property
+    def withheld(self) -> Withheld:
+        """What is taken off pixels."""
+        return Withheld(self.withhold, self.trend)
 
 
 @dataclass(frozen=True, slots=True)

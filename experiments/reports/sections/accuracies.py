@@ -40,8 +40,9 @@ def section(measured: Measured) -> Section | None:
         "kB of a picture to clouds and from them. "
         f"{first['prompts']:,} prompts on {first['pictures']:,} pictures."
     )
-    columns = ("policy", "mIoU", "point", "box", "kept", "95 %", "agreement", "equal")
-    columns += ("kB up", "kB down")
+    columns = (
+        "policy", "mIoU", "point", "box", "kept", "95 %", "agreement", "equal", "kB up", "kB down"
+    )  # fmt: skip
     table = Table("", columns, tuple(map(_cells, results)), caption)
     return Section("accuracy", "Splits", (), (_figure(results), table))
 

@@ -67,5 +67,5 @@ def test_they_do_about_as_well_as_their_report_says(name):
     look = Look(side_px=variant.image_px, prior=orders.prior)
     lessons = [examination(look, orders.seed, "test", n, "point") for n in range(12)]
     with one_thread():
-        found = fmean(overlaps(sam, variant, orders.order, lessons, withhold=orders.withhold))
+        found = fmean(overlaps(sam, variant, orders.order, lessons, withheld=orders.withheld))
     assert found == pytest.approx(told["miou_point"], abs=0.08)

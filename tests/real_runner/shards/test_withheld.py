@@ -11,10 +11,11 @@ from workloads.sam import costs
 from workloads.sam.geometry import windows
 from workloads.sam.modes import rounds
 from workloads.sam.sharding import Sharding
+from workloads.sam.withholding import NOTHING, Withheld
 from workloads.stage import Round
 
 
-def embedding_only(sam, patches):
+def embedding_only(sam, withheld):
     """Return a way to run SAM whose clouds embed patches, and nothing else."""
     chain = [link.stage for link in sam.chain]
     trip = Round(
@@ -23,27 +24,29 @@ def embedding_only(sam, patches):
         down=partial(sam.tokens, blocks_done=0, mixes=False),
         edge=(sam.merge(), sam.restore(()), *chain[1:]),
     )
-    return Sharding("prefix", (sam.partition(patches),), (trip,))
+    return Sharding("prefix", (sam.partition(withheld),), (trip,))
 
 
 def halves(sam):
     return sam.whole[::2], sam.whole[1::2]
 
 
-@pytest.mark.parametrize("patches", [1, 2, 5])
+@pytest.mark.parametrize(
+    "withheld", [Withheld(1), Withheld(2), Withheld(5), Withheld(1, 1), Withheld(2, 3)]
+)
 def test_where_clouds_embed_only_the_result_is_that_of_the_whole_picture(
-    odd, odd_embedding, run_rounds, patches
+    odd, odd_embedding, run_rounds, withheld
 ):
     """An embedding is linear, so what was taken off pixels can be added to it exactly."""
-    edge = run_rounds(odd, embedding_only(odd.sam, patches), halves(odd.sam))
+    edge = run_rounds(odd, embedding_only(odd.sam, withheld), halves(odd.sam))
     np.testing.assert_allclose(odd.embedding(edge), odd_embedding, rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize("mode", ["prefix", "deferred"])
 def test_blocks_in_windows_do_without_and_so_the_function_is_another(odd, run_rounds, mode):
     plain, without = (
-        odd.embedding(run_rounds(odd, rounds(odd.sam, mode, withhold=each), halves(odd.sam)))
-        for each in (0, 2)
+        odd.embedding(run_rounds(odd, rounds(odd.sam, mode, withheld=each), halves(odd.sam)))
+        for each in (NOTHING, Withheld(2))
     )
     apart = np.abs(without - plain).max()
     assert apart > 1e-4
@@ -51,7 +54,7 @@ def test_blocks_in_windows_do_without_and_so_the_function_is_another(odd, run_ro
 
 
 def test_an_edge_that_begins_its_last_part_again_adds_it_once(odd, run_rounds):
-    sharding = rounds(odd.sam, "deferred", withhold=2)
+    sharding = rounds(odd.sam, "deferred", withheld=Withheld(2))
     edge = run_rounds(odd, sharding, halves(odd.sam))
     once = odd.embedding(edge)
     edge.run(0, sharding.rounds[0].edge[:2])
@@ -63,8 +66,8 @@ def test_clouds_are_told_of_no_mean(odd):
     variant = odd.sam.variant
     square = np.random.default_rng(0).integers(90, 130, (variant.image_px,) * 2 + (3,), np.uint8)
     brighter = square + np.uint8(70)
-    sent = pixels.without_means(variant, square, 2)
-    np.testing.assert_array_equal(sent, pixels.without_means(variant, brighter, 2))
+    sent = pixels.without(variant, square, Withheld(2))
+    np.testing.assert_array_equal(sent, pixels.without(variant, brighter, Withheld(2)))
     side = 2 * variant.patch_px
     for window in windows(variant):
         part = sent[window.top_px :, window.left_px :][:side, :side]
@@ -77,7 +80,7 @@ def test_of_other_windows_nothing_is_told(odd):
     square = np.full((variant.image_px,) * 2 + (3,), 100, np.uint8)
     other = square.copy()
     other[last.top_px :, last.left_px :] = np.arange(3)
-    found, changed = (pixels.without_means(variant, each, 5) for each in (square, other))
+    found, changed = (pixels.without(variant, each, Withheld(5, 2)) for each in (square, other))
     beside = (slice(0, last.top_px), slice(0, first.width_px))
     np.testing.assert_array_equal(found[beside], changed[beside])
 
@@ -86,7 +89,7 @@ def test_what_stands_out_by_more_than_half_the_range_is_cut_off(odd):
     variant = odd.sam.variant
     square = np.zeros((variant.image_px,) * 2 + (3,), np.uint8)
     square[0, 0] = 255
-    sent = pixels.without_means(variant, square, 1)
+    sent = pixels.without(variant, square, Withheld(1))
     assert sent[0, 0].tolist() == [255] * 3
     side = variant.patch_px
     assert np.unique(sent[:side, :side]).tolist() == [127, 255], "its mean is 1, rounded"

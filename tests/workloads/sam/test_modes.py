@@ -13,6 +13,7 @@ from workloads.sam.landmark import landmark_count
 from workloads.sam.model import Sam
 from workloads.sam.modes import MODES, WITHHOLDING, rounds
 from workloads.sam.variants import TILE_ENCODER, VARIANTS, Variant
+from workloads.sam.withholding import Withheld
 
 SAMS = {name: Sam(variant) for name, variant in VARIANTS.items()}
 B = SAMS["vit-b"]
@@ -250,9 +251,9 @@ def test_noise_adds_one_stage_at_the_edge_and_nothing_else(mode):
 
 @pytest.mark.parametrize("mode", WITHHOLDING)
 def test_withheld_means_cost_the_edge_an_embedding_and_no_traffic(mode):
-    plain, without = rounds(B, mode), rounds(B, mode, withhold=14)
+    plain, without = rounds(B, mode), rounds(B, mode, withheld=Withheld(14))
     blocks = plain.rounds[0].compute((0,)).blocks
-    assert without.before == (B.partition(14),)
+    assert without.before == (B.partition(Withheld(14)),)
     assert without.before[0].setting("withhold") == 14
     assert without.rounds[0].edge[:2] == (B.merge(), B.restore(blocks))
     assert without.rounds[0].edge[2:] == plain.rounds[0].edge[1:]
@@ -265,9 +266,12 @@ def test_withheld_means_cost_the_edge_an_embedding_and_no_traffic(mode):
 @pytest.mark.parametrize(
     ("mode", "choices", "message"),
     [
-        *((m, {"withhold": 1}, "no meaning in mode") for m in MODES if m not in WITHHOLDING),
-        ("prefix", {"withhold": -1}, "withhold: -1; give at least 1 patch"),
-        ("prefix", {"withhold": 1, "upload": "embeddings"}, "withhold: is of pixels"),
+        *(
+            (m, {"withheld": Withheld(1)}, "no meaning in mode")
+            for m in MODES
+            if m not in WITHHOLDING
+        ),
+        ("prefix", {"withheld": Withheld(1), "upload": "embeddings"}, "withhold: is of pixels"),
     ],
 )
 def test_means_that_cannot_be_withheld_are_refused(mode, choices, message):

@@ -21,6 +21,7 @@ from real_runner.shards.architecture import new_sam
 from real_runner.shards.saving import save
 from tests.computing import one_thread
 from workloads.catalogue import model_named
+from workloads.sam.withholding import Withheld
 from workloads.scenes import Look
 
 
@@ -31,7 +32,7 @@ def test_the_masks_are_those_of_the_plan(tmp_path, mode, order):
     state = {n: t for n, t in drawn_state.items() if not n.startswith(weights.TILE_PREFIX)}
     save(state, tmp_path / "w.safetensors")
     scenario = load(
-        "small-sam", policy=f"sharded/{mode}:assignment=round-robin,codec=fp32,withhold=2"
+        "small-sam", policy=f"sharded/{mode}:assignment=round-robin,codec=fp32,withhold=2,trend=1"
     )
     examiner = Examiner(scenario, tmp_path / "w.safetensors", NodeSpec(dtype="fp32"))
     subject = drawn(Look(side_px=256), 0, "test", 0)
@@ -42,7 +43,7 @@ def test_the_masks_are_those_of_the_plan(tmp_path, mode, order):
     lesson = Lesson(picture, prompts, torch.from_numpy(subject.masks))
     with one_thread(), torch.inference_mode():
         found = examiner.masks(scenario.policy, subject)
-        trained = embeddings(sam, variant, picture[None], order, withhold=2)
+        trained = embeddings(sam, variant, picture[None], order, withheld=Withheld(2, 1))
         plain = embeddings(sam, variant, picture[None], order)
         logits, _ = masks(sam, trained, lesson)
         full = functional.interpolate(logits[:, :1], (256, 256), mode="bilinear")[:, 0].numpy()
