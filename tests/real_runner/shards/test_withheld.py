@@ -74,6 +74,27 @@ def test_clouds_are_told_of_no_mean(odd):
         assert np.abs(part.mean(axis=(0, 1)) - 128).max() <= 0.5
 
 
+@pytest.mark.parametrize("trend", [1, 2])
+def test_clouds_are_told_of_no_trend(odd, trend):
+    """Pictures that differ by a polynomial, another in each window, look the same to them."""
+    variant = odd.sam.variant
+    square = np.random.default_rng(0).integers(90, 130, (variant.image_px,) * 2 + (3,), np.uint8)
+    sloping = square.copy()
+    for number, window in enumerate(windows(variant)):
+        down, across = np.mgrid[0 : window.height_px, 0 : window.width_px]
+        rise = (number % 3 + 1) * down + 2 * across  # whole numbers: nothing is rounded
+        sloping[window.top_px :, window.left_px :][: window.height_px, : window.width_px] += rise[
+            ..., None
+        ].astype(np.uint8)
+    assert sloping.max() > 150, "nothing has run over"
+    sent, again = (
+        pixels.without(variant, each, Withheld(2, trend)).astype(int) for each in (square, sloping)
+    )
+    assert np.abs(sent - again).max() <= 1
+    means = pixels.without(variant, sloping, Withheld(2)).astype(int)
+    assert np.abs(sent - means).max() > 5
+
+
 def test_of_other_windows_nothing_is_told(odd):
     variant = odd.sam.variant
     first, *_, last = windows(variant)

@@ -166,6 +166,8 @@ def test_embeddings_can_travel_instead_of_pixels() -> None:
         (lambda: Sharded("exact", epsilon=4), "epsilon: .* upload is 'pixels'; use upload=embed"),
         (lambda: Sharded("exact", withhold=1), "withhold: has no meaning in mode 'exact'"),
         (lambda: Sharded("deferred", withhold=-1), "withhold: -1; give at least 1 patch"),
+        (lambda: Sharded("deferred", trend=1), "trend: goes with means that are withheld"),
+        (lambda: Sharded("deferred", withhold=1, trend=4), "trend: 4; give a degree from 0"),
         (
             lambda: Sharded("deferred", withhold=1, upload="embeddings"),
             "withhold: .*upload=embeddings; use prefix or deferred with upload=pixels",

@@ -290,3 +290,10 @@ def test_noise_moves_all_tokens_and_its_random_words():
     assert (stage.setting("clip"), stage.setting("sigma")) == (0.5, 3.0)
     assert stage.memory_bytes > numbers * 8 * 10
     assert stage.weight_bytes == 0
+
+
+def test_a_trend_costs_two_operations_a_term_to_find_and_two_to_take_off():
+    means, level = (B.partition(Withheld(14, degree)) for degree in (0, 2))
+    assert level.flops - means.flops == 4 * 6 * 3 * 1024**2
+    assert Withheld.by(level) == Withheld(14, 2)
+    assert Withheld.by(B.partition()) == Withheld()
