@@ -9,6 +9,7 @@ from typing import Final
 DESIGNS: Final = (
     "sharded/deferred:assignment=round-robin,codec=int8",
     "sharded/deferred:assignment=round-robin,codec=int8,withhold=1",
+    "sharded/deferred:assignment=round-robin,codec=int8,withhold=1,trend=1",
     "sharded/exact:assignment=round-robin,codec=int8",
     "sharded/prefix:assignment=round-robin,codec=int8",
     "sharded/local-attention:assignment=round-robin,codec=int8",
