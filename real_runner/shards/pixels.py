@@ -61,8 +61,8 @@ def cut(sam: Sam, square: Bytes, shard: Shard) -> dict[int, Bytes]:
 def without(variant: Variant, square: Bytes, withheld: Withheld) -> Bytes:
     """Return what is left of the square without what is withheld, 128 where there is nothing left.
 
-    Of a window nothing is told in another: of squares of patches that lies in the same one counts.
-    Differences of more than 127 are cut off.
+    A window's squares and trend are its own: of one window nothing is told in another. Differences
+    of more than 127 are cut off.
     """
     if not withheld:
         return square

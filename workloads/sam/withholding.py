@@ -7,7 +7,7 @@ from workloads.errors import WorkloadError
 from workloads.stage import Stage
 
 MOST_TREND: Final = 3
-"""Of a higher degree hardly anything of a window would be left."""
+"""The highest degree that can be withheld."""
 
 
 @dataclass(frozen=True, slots=True)

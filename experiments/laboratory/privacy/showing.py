@@ -50,7 +50,7 @@ class Showing:
         """Return what is shown by a whole picture, by pixels, and by embeddings (A1).
 
         Where the means of so many patches a side are ``withheld``, what is shown of a window are
-        its colours but for a constant.
+        its colours but for a constant, and for its trend where that is withheld, too.
         """
         side = self._sam.variant.image_px
         colours, seen = np.zeros((side, side, 3), np.uint8), np.zeros((side, side), bool)

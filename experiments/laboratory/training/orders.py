@@ -5,6 +5,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from workloads.errors import WorkloadError
 from workloads.sam.withholding import MOST_TREND, Withheld
 
 Order = Literal["unsplit", "deferred", "local-attention", "landmark"]
@@ -56,8 +57,10 @@ class Orders(BaseModel):
     def _withholds_what_is_known(self) -> Self:
         if self.withhold and self.order in APART:
             raise ValueError(f"withhold: has no meaning for order {self.order!r}; use deferred")
-        if self.trend and not self.withhold:
-            raise ValueError("trend: goes with means that are withheld; give withhold, too")
+        try:
+            _ = self.withheld
+        except WorkloadError as error:
+            raise ValueError(str(error)) from error
         return self
 
     @property
