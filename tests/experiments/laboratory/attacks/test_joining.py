@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from experiments.laboratory.attacks.joining import MIDDLE, joined
-from real_runner.shards.pixels import without_means
+from real_runner.shards.pixels import without
 from workloads.sam.geometry import windows
 from workloads.sam.variants import VARIANTS
+from workloads.sam.withholding import Withheld
 from workloads.scenes import Look, scene
 
 SMALL = VARIANTS["small"]
@@ -15,7 +16,7 @@ PATCH_PX = SMALL.patch_px
 
 def tiles(picture, withheld):
     """Each window as it is, and as clouds see it."""
-    sent = without_means(SMALL, picture, withheld)
+    sent = without(SMALL, picture, Withheld(withheld))
     for window in windows(SMALL):
         rows = slice(window.top_px, window.top_px + window.height_px)
         columns = slice(window.left_px, window.left_px + window.width_px)
