@@ -130,18 +130,8 @@ def _table(title: str, results: "list[Result]") -> Table:
     if results:
         title += f", {results[0].prompts} prompts on {results[0].pictures} pictures"
     table = Table(title=title, caption=caption)
-    for name in (
-        "policy",
-        "mIoU",
-        "point",
-        "box",
-        "kept",
-        "",
-        "agreement",
-        "equal",
-        "kB up",
-        "down",
-    ):
+    names = ("policy", "mIoU", "point", "box", "kept", "", "agreement", "equal", "kB up", "down")
+    for name in names:
         table.add_column(name, justify="left" if name == "policy" else "right")
     for result in results:
         table.add_row(result.policy, *_figures(result))

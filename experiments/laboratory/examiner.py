@@ -1,6 +1,5 @@
 """What a policy makes of a picture: the masks, and what each node was sent on the way."""
 
-import pickle
 from collections.abc import Collection
 from dataclasses import replace
 from functools import lru_cache
@@ -52,7 +51,7 @@ class Examiner:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Have another process make one of its own, once."""
-        return _made, (pickle.dumps(self._orders),)
+        return _made, self._orders
 
     def run(self, policy: Policy, subject: Subject) -> tuple[Masks, list[Sent]]:
         """Return the masks on the model's square, bool (prompts, side, side), and what was sent."""
@@ -130,8 +129,8 @@ class Examiner:
 
 
 @lru_cache(maxsize=2)
-def _made(orders: bytes) -> Examiner:
-    return Examiner(*pickle.loads(orders))  # noqa: S301 - written by ourselves
+def _made(scenario: Scenario, weights: Path, spec: NodeSpec) -> Examiner:
+    return Examiner(scenario, weights, spec)
 
 
 def _touches(step: Step, nodes: Collection[str]) -> bool:

@@ -40,10 +40,9 @@ from sim.policies.placement import (
 from sim.policies.pricing import shard_cost
 from sim.policies.sending import Sending, round_trip
 from sim.policies.task import NOTHING_SHOWN, Limits, Task
-from sim.policies.trips import trips_from
+from sim.policies.trips import traffic_from, trips_from
 from sim.policies.waiting import NO_WAITING, waits_s
 from sim.policy import UNTOUCHED, Estimates, Progress, View
-from workloads.codec import codec_named
 from workloads.privacy import noise_for
 from workloads.sam.geometry import windows
 from workloads.sam.model import Sam
@@ -272,7 +271,9 @@ def edge_for(policy: Sharded, job: Job, world: Estimates) -> str:
     """Return the edge that a policy uses."""
     parts = policy.rounds_of(sam_of(job.model))
     at_edge = (job.model.prepare, *parts.before, *(s for r in parts.rounds for s in r.edge))
-    return edge_of(job, world, at_edge, policy.edge, _traffic(policy, job, parts, world))
+    return edge_of(
+        job, world, at_edge, policy.edge, traffic_from(parts.rounds, policy.codec, job, world)
+    )
 
 
 def _assigned(policy: Sharded, task: Task, world: Estimates) -> tuple[Shard, ...]:
@@ -283,26 +284,6 @@ def _assigned(policy: Sharded, task: Task, world: Estimates) -> tuple[Shard, ...
         if world.down:
             raise CannotServeError(str(error)) from error
         raise
-
-
-def _traffic(
-    policy: Sharded, job: Job, parts: Sharding, world: Estimates
-) -> Callable[[str], float]:
-    """Return how to predict, for an edge, the seconds that all shards' traffic takes at least."""
-    codec = codec_named(policy.codec)
-    whole = sam_of(job.model).whole
-
-    def traffic_s(edge: str) -> float:
-        clouds = [cloud.name for cloud in clouds_of(job, world)]
-        return sum(
-            min(world.transfer_s(edge, cloud, part.up(whole).encoded_bytes(codec))
-                for cloud in clouds)
-            + min(world.transfer_s(cloud, edge, part.down(whole).encoded_bytes(codec))
-                  for cloud in clouds)
-            for part in parts.rounds
-        )  # fmt: skip
-
-    return traffic_s
 
 
 def _chosen_clouds(

@@ -5,8 +5,10 @@ from functools import cache
 
 from sim.facts import step_facts
 from sim.plan import Compute, Transfer
+from sim.policies.placement import Job, clouds_of, sam_of
 from sim.policies.task import Leg, Trip
 from sim.policy import Estimates
+from workloads.codec import codec_named
 from workloads.stage import Payload, Round, Shard
 
 
@@ -41,3 +43,22 @@ def trips_from(
         return tuple(trip(part, node, shard) for part in rounds)
 
     return trips
+
+
+def traffic_from(
+    rounds: Sequence[Round], codec: str, job: Job, world: Estimates
+) -> Callable[[str], float]:
+    """Return how to predict, for an edge, the seconds that all shards' traffic takes at least."""
+    written, whole = codec_named(codec), sam_of(job.model).whole
+
+    def traffic_s(edge: str) -> float:
+        clouds = [cloud.name for cloud in clouds_of(job, world)]
+        return sum(
+            min(world.transfer_s(edge, cloud, part.up(whole).encoded_bytes(written))
+                for cloud in clouds)
+            + min(world.transfer_s(cloud, edge, part.down(whole).encoded_bytes(written))
+                  for cloud in clouds)
+            for part in rounds
+        )  # fmt: skip
+
+    return traffic_s

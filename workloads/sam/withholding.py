@@ -27,7 +27,9 @@ class Withheld:
         if self.patches < 0:
             raise WorkloadError(f"withhold: {self.patches}; give at least 1 patch, 0 for nothing")
         if not 0 <= self.trend <= MOST_TREND:
-            raise WorkloadError(f"trend: {self.trend}; give a degree from 0, for none, to 3")
+            raise WorkloadError(
+                f"trend: {self.trend}; give a degree from 0, for none, to {MOST_TREND}"
+            )
         if self.trend and not self.patches:
             raise WorkloadError("trend: goes with means that are withheld; give withhold, too")
 

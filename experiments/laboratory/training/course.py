@@ -64,10 +64,14 @@ class Course:
     def take_up(self, notebook: Notebook) -> None:
         """Go on from what was saved, if anything was; `RealRunError` where that is another's."""
         saved = notebook.saved(self.orders)
-        if saved is not None:
+        if saved is None:
+            return
+        try:
             self.sam.load_state_dict(saved["sam"])
             self._optimiser.load_state_dict(saved["optimiser"])
             self.step, self.before_s = saved["step"], saved["seconds"]
+        except Exception as error:
+            raise notebook.strange(error) from error
 
     def run(self, notebook: Notebook, told: Callable[[], None]) -> Iterator[Mark]:
         """Train to the end; yield a mark every so many steps, once it is on disk.

@@ -45,14 +45,18 @@ class Notebook:
             found: dict[str, Any] = torch.load(self._state, map_location="cpu", weights_only=True)
             whose = Orders.model_validate_json(found["orders"])
         except Exception as error:
-            reason = f"{self._state}: is no saved course ({type(error).__name__}); remove it"
-            raise RealRunError(reason) from error
+            raise self.strange(error) from error
         if whose != orders:
             raise RealRunError(
                 f"{self._state}: is a course with other orders ({whose!r}); give another folder, "
                 "or remove it"
             )
         return found
+
+    def strange(self, error: Exception) -> RealRunError:
+        """Return what to tell of a state that cannot be read, or not be gone on from."""
+        reason = type(error).__name__
+        return RealRunError(f"{self._state}: is no saved course ({reason}); remove it")
 
     def keep(self, state: dict[str, Any], mark: Any) -> None:
         """Keep where a course stands, and its mark; `RealRunError` where there is no room."""

@@ -109,6 +109,10 @@ def test_a_folder_with_other_orders_or_another_file_is_refused(tmp_path):
     notebook.close()
     with pytest.raises(RealRunError, match=r"course\.pt: is a course with other orders"):
         begun(tmp_path, ORDERS.model_copy(update={"seed": 1}))
+    state = torch.load(tmp_path / "course.pt", weights_only=True)
+    torch.save({**state, "optimiser": {"state": {}}}, tmp_path / "course.pt")
+    with pytest.raises(RealRunError, match=r"course\.pt: is no saved course"):
+        begun(tmp_path)
     (tmp_path / "course.pt").write_bytes(b"no such thing")
     with pytest.raises(RealRunError, match=r"course\.pt: is no saved course"):
         begun(tmp_path)
