@@ -35,8 +35,11 @@ def divided(
     Both mappings have every stage; what must not run at a place takes infinitely long there.
     Raises `ValueError` where there is a stage that may run at neither.
 
-    >>> divided({"a": 1.0, "b": 9.0}, {"a": 1.0, "b": 2.0}, [Flow("a", ("b",), 3.0, 3.0)])
-    (3.0, frozenset({'a', 'b'}))
+    >>> seconds, there = divided(
+    ...     {"a": 1.0, "b": 9.0}, {"a": 1.0, "b": 2.0}, [Flow("a", ("b",), 3.0, 3.0)]
+    ... )
+    >>> seconds, sorted(there)
+    (3.0, ['a', 'b'])
     """
     import networkx  # noqa: PLC0415 - slow to import, and few need it
 
