@@ -42,6 +42,14 @@ def tradeoff(  # noqa: PLR0913, PLR0917 - an option each
     tuned: Tuned = None,
     out: PartsFolder = None,
     *,
+    until_missed: Annotated[
+        bool,
+        typer.Option(
+            "--until-missed",
+            help="Where quick attacks miss the limit already, try no others: the figure is what "
+            "attacks succeed in at least. Without it the same command goes on from there.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Put designs side by side: accuracy kept, attack success, exposure, latency, traffic, cost.
@@ -74,7 +82,7 @@ def tradeoff(  # noqa: PLR0913, PLR0917 - an option each
     with Parts(out, orders, command_line(context.obj)) as parts:
         designs = Designs(chosen.scenarios, timed.scenarios, known, numbers, measure, scenes, parts)
         with progress_bar("measuring", designs.total) as told:
-            found = list(designs.rows(told, told.doing))
+            found = list(designs.rows(told, told.doing, until_missed=until_missed))
         rows = [each for each in found if isinstance(each, Row)]
         refused = dict(each for each in found if not isinstance(each, Row))
         wanted = measure.protocol.limits
@@ -126,7 +134,8 @@ def _table(title: str, rows: "Sequence[Row]", front: Sequence[bool], limits: "Li
         title=title,
         caption=f"Limits: at least {limits.kept:.1%} kept (by the lower bound), attacks below "
         f"{limits.attacked:.1%} (by the upper bound), p99 at most {limits.deadline_s * 1e3:.0f} "
-        "ms. +: kept. *: on the Pareto front of the three. MB and mUSD per request.",
+        "ms. +: kept. *: on the Pareto front of the three. ≥: quick attacks alone miss the limit, "
+        "others were not tried. MB and mUSD per request.",
     )
     names = ("policy", "accuracy kept", "95 %", "identified", "below", "by", "shown", "p50 ms",
              "p99 ms", "up MB", "down MB", "mUSD", "")  # fmt: skip
@@ -137,7 +146,8 @@ def _table(title: str, rows: "Sequence[Row]", front: Sequence[bool], limits: "Li
         kept, rate = each.kept, each.identified.rate
         table.add_row(
             each.policy, f"{kept.value:.2%}{marks[0]}", f"{kept.low:.2%} to {kept.high:.2%}",
-            f"{rate.rate:.2%}", f"{rate.below:.2%}{marks[1]}", each.identified.attack,
+            f"{'≥ ' * each.at_least}{rate.rate:.2%}",
+            "-" if each.at_least else f"{rate.below:.2%}{marks[1]}", each.identified.attack,
             f"{each.pixels:.1%}", f"{each.p50_s * 1e3:.0f}", f"{each.p99_s * 1e3:.0f}{marks[2]}",
             f"{each.bytes_up / 1e6:.2f}", f"{each.bytes_down / 1e6:.2f}",
             f"{each.cost_usd * 1e3:.2f}", "*" if is_best else "",

@@ -45,11 +45,16 @@ class Designs:
         return self._scenes * (len(self._pairs) + 1) + recorded * len(self._pairs)
 
     def rows(
-        self, told: Callable[[], None], doing: Callable[[str], None] = lambda _: None
+        self,
+        told: Callable[[], None],
+        doing: Callable[[str], None] = lambda _: None,
+        *,
+        until_missed: bool = False,
     ) -> Iterator[Row | tuple[str, str]]:
         """Yield a row for each policy; for one that cannot be had, its name and why.
 
-        ``told`` is told of each picture that is run, ``doing`` what is done.
+        ``told`` is told of each picture that is run, ``doing`` what is done. With
+        ``until_missed`` a design that quick attacks bring down meets no others.
         """
         first, _ = self._pairs[0]
         look = self._measure.look
@@ -65,7 +70,7 @@ class Designs:
             checkpoint = self._weights.of(case.policy)
             attacking = opened(case, checkpoint, self._spec, self._measure, self._parts)
             try:
-                attacked = attacking.tables(told, doing)
+                attacked = attacking.tables(told, doing, until_missed=until_missed)
             except PolicyError as error:
                 yield case.policy_name, str(error)
                 continue

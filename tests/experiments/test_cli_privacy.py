@@ -109,10 +109,17 @@ def test_the_table_puts_accuracy_privacy_latency_and_cost_side_by_side(places, c
     local, exact = "local", "sharded/exact:assignment=round-robin"
     asked = ["tradeoff", *command(tmp_path)[1:], "--scenes", "3", "--policy", exact]
     asked += ["--policy", local, "--timing", "small-sam", "--out", str(tmp_path / "out")]
+    assert status([*asked, "--until-missed"]) == 0
+    brief, quick = capsys.readouterr().out, written(tmp_path / "out")
+    assert "others were not tried" in brief
+    assert not any("frames" in path.name or "A3" in path.name for path in quick)
+
     assert status([*asked, "--json"]) == 0
+    assert written(tmp_path / "out").items() > quick.items()  # on from there
     found = json.loads(capsys.readouterr().out)
     (row,) = found["rows"]
     assert row["policy"] == exact
+    assert row["at_least"] is False
     assert row["kept"]["value"] == pytest.approx(1.0, abs=0.01)
     assert 0 < row["p50_s"] <= row["p99_s"]
     assert row["front"] is True

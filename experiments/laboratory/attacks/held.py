@@ -59,7 +59,13 @@ class Held:
     @cached_property
     def standard(self) -> tuple[Matrix, Matrix]:
         """The mean of each feature, and one over its deviation, or 0 where that is none."""
-        centre = self.numbers.mean(axis=0, dtype=np.float64)
-        spread = self.numbers.std(axis=0, dtype=np.float64)
-        varies = spread > 1e-7 * np.abs(centre)
-        return centre, np.divide(1, spread, out=np.zeros_like(spread), where=varies)
+        parts = [_standard(self.numbers[:, part]) for part in self._slices()]
+        centres, scales = zip(*parts, strict=True)
+        return np.concatenate(centres), np.concatenate(scales)
+
+
+def _standard(numbers: Numbers) -> tuple[Matrix, Matrix]:
+    centre = numbers.mean(axis=0, dtype=np.float64)
+    spread = numbers.std(axis=0, dtype=np.float64)
+    varies = spread > 1e-7 * np.abs(centre)
+    return centre, np.divide(1, spread, out=np.zeros_like(spread), where=varies)

@@ -4,8 +4,9 @@ Nothing is taken from inside of the model: a cloud's numbers are those of the tr
 plan names, as they were written for the wire and read again.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ from experiments.laboratory.attacks.views import Views
 from experiments.laboratory.crew import by_many
 from experiments.laboratory.examiner import Examiner
 from experiments.laboratory.privacy.showing import Showing
+from experiments.laboratory.privacy.storage import on_disk
 from experiments.laboratory.subjects import Masks, Subject
 from real_runner.inline import Sent
 from sim.errors import PolicyError
@@ -40,10 +42,34 @@ class _Held:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class _Holding:
+    """What one cloud had of many pictures, filled in as they come."""
+
+    seen: Seen
+    numbers: Halves
+    canvases: Canvas
+
+    @classmethod
+    def like(cls, first: _Held, count: int) -> Self:
+        """Return room for what it has of so many pictures, of each as much as of the first."""
+        numbers, canvas = first.numbers, first.canvas
+        return cls(
+            first.seen,
+            on_disk((count, *numbers.shape), numbers.dtype),
+            on_disk((count, *canvas.shape), canvas.dtype),
+        )
+
+    def put(self, place: int, held: _Held) -> None:
+        """Fill in what it has of one picture."""
+        self.numbers[place], self.canvases[place] = held.numbers, held.canvas
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Recording:
     """The truth, at the working size, and what each cloud held, by name.
 
-    Numbers are kept in half precision. What is worked out of a node's views stays with them.
+    Numbers are kept in half precision, on disk, for they may be tens of gigabytes. What is worked
+    out of a node's views stays with them.
     """
 
     pictures: Pictures
@@ -76,22 +102,25 @@ class Recorder:
         Each of the ``count`` pictures has a name of its own; a cloud is shown the same pixels of
         all. Raises `PolicyError` where no cloud held anything.
         """
-        truth, every = list[Pictures](), list[dict[str, _Held]]()
+        truth, held = list[Pictures](), dict[str, _Holding]()
         subjects = (Subject(*named, _PROMPT, ("point",), None) for named in pictures)
-        for picture, held in by_many(self._told_of, subjects, count):
+        for place, (picture, had) in enumerate(by_many(self._told_of, subjects, count)):
+            if not had:
+                raise PolicyError(
+                    "no cloud receives or sends anything, so there is nothing to attack; leave it "
+                    "out"
+                )
+            if not held:
+                held = {node: _Holding.like(each, count) for node, each in had.items()}
+            for node, each in had.items():
+                held[node].put(place, each)
             truth.append(picture)
-            every.append(held)
             told()
-        nodes = every[0].keys()
-        if not nodes:
-            raise PolicyError(
-                "no cloud receives or sends anything, so there is nothing to attack; leave it out"
-            )
         return Recording(
             np.stack(truth),
-            {node: _stacked([held[node].numbers for held in every]) for node in nodes},
-            {node: np.stack([held[node].canvas for held in every]) for node in nodes},
-            {node: every[0][node].seen for node in nodes},
+            {node: Transcript.of_numbers(each.numbers) for node, each in held.items()},
+            {node: each.canvases for node, each in held.items()},
+            {node: each.seen for node, each in held.items()},
         )
 
     @property
@@ -119,10 +148,6 @@ class Recorder:
             canvas = (averaged([colours])[0] * 255).round().astype(np.uint8)
             held[node] = _Held(shown(seen), numbers, canvas)
         return averaged([subject.picture])[0], held
-
-
-def _stacked(numbers: Sequence[Halves]) -> Transcript:
-    return Transcript.of_numbers(np.stack(numbers))
 
 
 def _numbers(sent: Sent) -> Halves:

@@ -18,6 +18,7 @@ from experiments.laboratory.attacks.jigsaw import cut_out, jigsaw
 from experiments.laboratory.attacks.pictures import Seen
 from experiments.laboratory.attacks.ridge import Ridge
 from experiments.laboratory.attacks.semantic import Classifier, Labels, labels
+from experiments.laboratory.attacks.statistics import proportion
 from experiments.laboratory.attacks.thresholds import Thresholds
 from experiments.laboratory.attacks.views import Views, united
 from experiments.laboratory.examiner import Examiner
@@ -38,8 +39,8 @@ from workloads.scenes import Look, Scene, Split, scene
 Told = Callable[[], None]
 Doing = Callable[[str], None]
 Row = dict[str, object]
-ALONE, TOGETHER, FRAMES, MEANING, PLACED, SHOWN = (
-    "alone", "together", "frames", "meaning", "placed", "shown"
+QUICK, ALONE, TOGETHER, FRAMES, MEANING, PLACED, SHOWN = (
+    "quick", "alone", "together", "frames", "meaning", "placed", "shown"
 )  # fmt: skip
 
 
@@ -78,11 +79,14 @@ class Sitting:
         self._told: Told = lambda: None
         self._doing: Doing = lambda _: None
 
-    def tables(self, told: Told, doing: Doing = lambda _: None) -> dict[str, pd.DataFrame]:
+    def tables(
+        self, told: Told, doing: Doing = lambda _: None, *, until_missed: bool = False
+    ) -> dict[str, pd.DataFrame]:
         """Return every table.
 
         ``told`` is told of each picture that is recorded, ``doing`` what is done: an attack may
-        take minutes.
+        take minutes. With ``until_missed`` nothing more is tried where quick attacks on single
+        nodes miss the protocol's limit already: then there are the tables `QUICK` and `SHOWN` only.
         """
         self._told, self._doing = told, doing
         makers = {
@@ -93,7 +97,17 @@ class Sitting:
             PLACED: self._placed,
             SHOWN: self._shown,
         }
+        if until_missed and self._missed():
+            makers = {QUICK: self._quickly, SHOWN: self._shown}
         return {table: self._kept(table, make) for table, make in makers.items()}
+
+    def _missed(self) -> bool:
+        limit = self._measure.protocol.limits.attacked
+        rates = [proportion(row["identified"], row["pictures"]) for row in self._quick()]
+        return max(each.below for each in rates) >= limit
+
+    def _quick(self) -> list[dict[str, Any]]:
+        return _records(self._kept(QUICK, self._quickly))
 
     def plate(self, alone: pd.DataFrame, count: int) -> Image.Image:
         """Return the first pictures attacked, as the cloud fares to whom most is given away.
@@ -122,11 +136,11 @@ class Sitting:
         self, members: Sequence[str], kind: str, attacks: Iterable[Attack]
     ) -> list[dict[str, Any]]:
         """Return the rows of attacks of some kind on a coalition, kept as soon as they are done."""
-        part = f"{kind} on {'+'.join(members)}"
-        rows = self._kept(part, lambda: self._rows(members, self._attacked(members, attacks)))
-        return [
-            {str(name): value for name, value in row.items()} for row in rows.to_dict("records")
-        ]
+
+        def make() -> Iterator[Row]:
+            return self._rows(members, self._attacked(members, attacks))
+
+        return _records(self._kept(f"{kind} on {'+'.join(members)}", make))
 
     def _kept(self, table: str, make: Callable[[], Iterable[Row]]) -> pd.DataFrame:
         part = f"{self._name} {table}"
@@ -160,15 +174,21 @@ class Sitting:
 
     def _alone(self) -> Iterator[Row]:
         """Attack each node by itself; the slow attacks only whom the quick ones do best on."""
-        reached: dict[str, int] = {}
-        for node in self._nodes:
-            rows = self._outcomes((node,), "quick", quick())
-            reached[node] = max(row["identified"] for row in rows)
-            yield from rows
+        rows = self._quick()
+        yield from rows
+        reached = {
+            node: max(row["identified"] for row in rows if row["who"] == node)
+            for node in self._nodes
+        }
         best = sorted(reached, key=lambda node: (-reached[node], node))
         for node in best[: self._measure.protocol.deep]:
             for attack in slow(self._measure.protocol.budget):
                 yield from self._outcomes((node,), attack.name, [attack])
+
+    def _quickly(self) -> Iterator[Row]:
+        """Attack each node by itself with what takes seconds."""
+        for node in self._nodes:
+            yield from self._outcomes((node,), "quick", quick())
 
     def _together(self) -> Iterator[Row]:
         """Attack coalitions of each size (A7)."""
@@ -256,6 +276,10 @@ class Sitting:
 
     def _seed(self, purpose: str) -> int:
         return crc32(f"{self._measure.protocol.seed} {self._name} {purpose}".encode())
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
 
 def _united(recording: Recording, members: Sequence[str]) -> Views:

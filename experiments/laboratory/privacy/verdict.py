@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from experiments.laboratory.attacks.statistics import Proportion, proportion
-from experiments.laboratory.privacy.sitting import ALONE, SHOWN
+from experiments.laboratory.privacy.sitting import ALONE, QUICK, SHOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,8 @@ class Verdict:
 
     ``identified`` is ID-ASR@1, ``passed`` the calibrated rate of success, each of the worst of
     attack and node; ``pixels`` is the largest fraction of a picture that one node is shown,
-    ``objects_half`` the largest of objects at least half of which it is shown.
+    ``objects_half`` the largest of objects at least half of which it is shown. Where it is
+    ``at_least``, only quick attacks were tried, and others may succeed more often.
     """
 
     policy: str
@@ -37,11 +38,13 @@ class Verdict:
     objects_half: float
     psnr_db: float
     ssim: float
+    at_least: bool
 
 
 def verdict(policy: str, tables: Mapping[str, pd.DataFrame]) -> Verdict:
     """Return what the tables of a policy come to."""
-    alone, shown = tables[ALONE], tables[SHOWN]
+    whole = ALONE in tables
+    alone, shown = tables[ALONE if whole else QUICK], tables[SHOWN]
     return Verdict(
         policy,
         _worst(alone, "identified"),
@@ -50,6 +53,7 @@ def verdict(policy: str, tables: Mapping[str, pd.DataFrame]) -> Verdict:
         float(shown["half"].max()),
         float(alone["psnr_db"].max()),
         float(alone["ssim"].max()),
+        not whole,
     )
 
 

@@ -14,10 +14,10 @@ from experiments.laboratory.tradeoff import Limits, Row, best, nearest
 LIMITS = Limits(kept=0.983, attacked=0.007, deadline_s=0.32)
 
 
-def row(name, kept, successes, p99_s, low=None):
+def row(name, kept, successes, p99_s, low=None, *, at_least=False):
     share = Share(kept, kept - 0.001 if low is None else low, kept + 0.001)
     worst = Worst("a", "A2", proportion(successes, 1200))
-    return Row(name, share, worst, 0.1, p99_s / 2, p99_s, 1e6, 1e6, 1e-4)
+    return Row(name, share, worst, at_least, 0.1, p99_s / 2, p99_s, 1e6, 1e6, 1e-4)
 
 
 def test_a_limit_is_kept_by_the_near_bound_and_not_by_the_middle():
@@ -37,6 +37,13 @@ def test_the_front_is_what_nothing_beats_in_everything():
         row("twin", 0.9, 900, 0.1),
     ]
     assert best(rows) == (True, True, True, False, True)
+
+
+def test_what_attacks_succeed_in_at_least_beats_nothing_but_is_beaten():
+    rows = [row("unsure", 0.95, 900, 0.1, at_least=True), row("whole", 0.95, 1000, 0.1)]
+    assert best(rows) == (True, True)
+    rows = [row("unsure", 0.95, 900, 0.1, at_least=True), row("whole", 0.95, 800, 0.1)]
+    assert best(rows) == (False, True)
 
 
 def test_the_nearest_has_the_smallest_of_the_worst_gaps():

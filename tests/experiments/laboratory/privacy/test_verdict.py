@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from experiments.laboratory.attacks.statistics import below
-from experiments.laboratory.privacy.sitting import ALONE, SHOWN
+from experiments.laboratory.privacy.sitting import ALONE, QUICK, SHOWN
 from experiments.laboratory.privacy.verdict import curve, verdict
 
 ROWS = pd.DataFrame(
@@ -29,6 +29,13 @@ def test_the_best_attack_on_the_worst_node_is_what_counts():
     assert (found.passed.who, found.passed.attack) == ("a", "A0")
     assert (found.pixels, found.objects_half) == (0.25, 0.3)
     assert (found.psnr_db, found.ssim) == (12.0, 0.3)
+    assert not found.at_least
+
+
+def test_of_quick_attacks_alone_it_is_what_they_reach_at_least():
+    found = verdict("p", {QUICK: ROWS, SHOWN: SEEN})
+    assert found.at_least
+    assert found.identified.rate.successes == 9
 
 
 def test_a_curve_has_the_worst_of_each_size():
