@@ -1,4 +1,4 @@
-"""A2: ridge regression from what was received to the pixels that were not shown.
+"""A2: ridge regression from what was held, or from what it shows, to the pixels not shown.
 
 For features and pixels that are jointly Gaussian this is the linear estimate of least mean squared
 error (LMMSE). Deterministic and fast: the attacker of the test suite.
@@ -70,18 +70,37 @@ class Ridge:
         del rng
         unseen, (others, truth) = views.unseen, validation
         self._regression = Regression(
-            views.transcript,
+            self._told(views),
             _pixels(pictures, unseen),
-            (others.transcript, _pixels(truth, unseen)),
+            (self._told(others), _pixels(truth, unseen)),
             squared_error,
         )
 
     def reconstruct(self, views: Views) -> Pictures:
         """Return canvases on what the numbers tell."""
         guessed = np.zeros_like(views.canvas)
-        found = self._regression.predicted(views.transcript)
+        found = self._regression.predicted(self._told(views))
         guessed[:, views.unseen] = found.reshape(len(views), -1, 3)
         return views.completed(guessed)
+
+    def _told(self, views: Views) -> Transcript:
+        """Return what it goes by."""
+        return views.transcript
+
+
+class ShownRidge(Ridge):
+    """The same of the pixels shown, as they were put together, and of nothing else.
+
+    They are few beside all numbers that were held, so as many pictures teach more of each; where
+    nothing is shown, it goes by those.
+    """
+
+    name = "A2 shown"
+
+    def _told(self, views: Views) -> Transcript:
+        if not views.seen.any():
+            return views.transcript
+        return Transcript.of_numbers(_pixels(views.canvas, views.seen))
 
 
 def squared_error(predicted: Targets, wanted: Targets) -> float:

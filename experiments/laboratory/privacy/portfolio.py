@@ -7,7 +7,7 @@ from experiments.laboratory.attacks.baselines import Interpolation, MeanFill, Me
 from experiments.laboratory.attacks.decoder import Decoder
 from experiments.laboratory.attacks.inpainting import Inpainting
 from experiments.laboratory.attacks.learning import Budget, multiplies_halves
-from experiments.laboratory.attacks.ridge import Ridge
+from experiments.laboratory.attacks.ridge import Ridge, ShownRidge
 from experiments.laboratory.privacy.protocol import Spending
 
 
@@ -22,7 +22,13 @@ def quick() -> Iterator[Attack]:
     yield MeanFill()
     yield Interpolation()
     yield OtherImage()
+    yield from regressions()
+
+
+def regressions() -> Iterator[Attack]:
+    """Yield what every coalition meets, too."""
     yield Ridge()
+    yield ShownRidge()
 
 
 def slow(spending: Spending) -> Iterator[Attack]:

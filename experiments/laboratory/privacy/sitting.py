@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -16,15 +16,14 @@ from experiments.laboratory.attacks.coalitions import coalitions
 from experiments.laboratory.attacks.exposure import exposure
 from experiments.laboratory.attacks.jigsaw import cut_out, jigsaw
 from experiments.laboratory.attacks.pictures import Seen
-from experiments.laboratory.attacks.ridge import Ridge
 from experiments.laboratory.attacks.semantic import Classifier, Labels, labels
 from experiments.laboratory.attacks.statistics import proportion
 from experiments.laboratory.attacks.thresholds import Thresholds
 from experiments.laboratory.attacks.views import Views, united
 from experiments.laboratory.examiner import Examiner
-from experiments.laboratory.privacy.judging import Outcome, Splits, judge
+from experiments.laboratory.privacy.judging import Splits, judge
 from experiments.laboratory.privacy.plates import colours, masked, plate, shown
-from experiments.laboratory.privacy.portfolio import attack_named, quick, slow
+from experiments.laboratory.privacy.portfolio import attack_named, quick, regressions, slow
 from experiments.laboratory.privacy.protocol import Protocol, read_protocol, read_thresholds
 from experiments.laboratory.privacy.recording import Recorder, Recording
 from experiments.laboratory.privacy.showing import Showing
@@ -132,15 +131,13 @@ class Sitting:
         titles = ("picture", f"shown to {worst['who']}", name, "masks, unsplit", "masks, split")
         return plate(titles, rows)
 
-    def _outcomes(
-        self, members: Sequence[str], kind: str, attacks: Iterable[Attack]
-    ) -> list[dict[str, Any]]:
-        """Return the rows of attacks of some kind on a coalition, kept as soon as they are done."""
-
-        def make() -> Iterator[Row]:
-            return self._rows(members, self._attacked(members, attacks))
-
-        return _records(self._kept(f"{kind} on {'+'.join(members)}", make))
+    def _outcomes(self, members: Sequence[str], attacks: Iterable[Attack]) -> Iterator[Row]:
+        """Yield a row for each attack on a coalition, kept as soon as it is done."""
+        splits = cache(partial(self._splits, members))  # needed unless all is kept already
+        for attack in attacks:
+            part = f"{attack.name} on {'+'.join(members)}"
+            make = partial(self._attacked, tuple(members), attack, splits)
+            yield from _records(self._kept(part, make))
 
     def _kept(self, table: str, make: Callable[[], Iterable[Row]]) -> pd.DataFrame:
         part = f"{self._name} {table}"
@@ -182,13 +179,12 @@ class Sitting:
         }
         best = sorted(reached, key=lambda node: (-reached[node], node))
         for node in best[: self._measure.protocol.deep]:
-            for attack in slow(self._measure.protocol.budget):
-                yield from self._outcomes((node,), attack.name, [attack])
+            yield from self._outcomes((node,), slow(self._measure.protocol.budget))
 
     def _quickly(self) -> Iterator[Row]:
         """Attack each node by itself with what takes seconds."""
         for node in self._nodes:
-            yield from self._outcomes((node,), "quick", quick())
+            yield from self._outcomes((node,), quick())
 
     def _together(self) -> Iterator[Row]:
         """Attack coalitions of each size (A7)."""
@@ -198,7 +194,7 @@ class Sitting:
                 continue
             rng = self._rng(f"coalitions of {k}")
             for members in coalitions(nodes, k, rng, protocol.most_coalitions):
-                yield from self._outcomes(members, "ridge", [Ridge()])
+                yield from self._outcomes(members, regressions())
 
     def _frames(self) -> Iterator[Row]:
         """Attack a cloud that has had another's share in each frame of a scene at rest (A8)."""
@@ -206,7 +202,7 @@ class Sitting:
         for count in self._measure.protocol.frames:
             rng = self._rng(f"{count} frames")
             had = sorted({names[place] for place in rng.integers(len(names), size=count)})
-            for row in self._outcomes(had, "ridge", [Ridge()]):
+            for row in self._outcomes(had, regressions()):
                 yield {"frames": count, **row}
 
     def _meaning(self) -> Iterator[Row]:
@@ -254,22 +250,22 @@ class Sitting:
         for node, seen in self._nodes.items():
             yield {"who": node, **asdict(exposure(owners, seen))}
 
-    def _attacked(self, members: Sequence[str], attacks: Iterable[Attack]) -> list[Outcome]:
-        splits, measure = self._splits(members), self._measure
+    def _attacked(
+        self, members: tuple[str, ...], attack: Attack, splits: Callable[[], Splits]
+    ) -> Iterator[Row]:
         who = members[0] if len(members) == 1 else f"{len(members)} together"
-        outcomes = []
-        for attack in attacks:
-            self._doing(f"{attack.name} on {who}: {self._name}")
-            seed = self._seed(f"{attack.name} on {members}")
-            candidates = measure.protocol.candidates
-            outcomes.append(judge(attack, splits, measure.thresholds, candidates, seed))
-        return outcomes
-
-    def _rows(self, members: Sequence[str], outcomes: Iterable[Outcome]) -> Iterator[Row]:
+        self._doing(f"{attack.name} on {who}: {self._name}")
         seen = np.logical_or.reduce([self._nodes[node] for node in members]).mean()
-        for outcome in outcomes:
-            who = "+".join(members)
-            yield {"who": who, "k": len(members), "seen": float(seen), **asdict(outcome)}
+        outcome = judge(
+            attack,
+            splits(),
+            self._measure.thresholds,
+            self._measure.protocol.candidates,
+            self._seed(f"{attack.name} on {members}"),
+        )
+        yield {
+            "who": "+".join(members), "k": len(members), "seen": float(seen), **asdict(outcome)
+        }  # fmt: skip
 
     def _rng(self, purpose: str) -> np.random.Generator:
         return np.random.default_rng(self._seed(purpose))

@@ -7,7 +7,7 @@ import pytest
 
 from experiments.laboratory.attacks.metrics import identification, psnr
 from experiments.laboratory.attacks.pictures import Pictures, Seen
-from experiments.laboratory.attacks.ridge import GRID, Regression, Ridge
+from experiments.laboratory.attacks.ridge import GRID, Regression, Ridge, ShownRidge
 from experiments.laboratory.attacks.statistics import Proportion, proportion
 from experiments.laboratory.attacks.transcripts import Transcript
 from experiments.laboratory.attacks.views import Views, united
@@ -17,8 +17,8 @@ from .conftest import World, blind, pixels, tile
 CANDIDATES = 100
 
 
-def reconstructed(of: dict[str, Views], world: World) -> Pictures:
-    attack = Ridge()
+def reconstructed(of: dict[str, Views], world: World, kind: type[Ridge] = Ridge) -> Pictures:
+    attack = kind()
     held = of["attack-validate"], world.pictures["attack-validate"]
     attack.fit(of["attack-train"], world.pictures["attack-train"], held, np.random.default_rng(0))
     return attack.reconstruct(of["test"])
@@ -117,3 +117,36 @@ def test_what_was_shown_is_kept_and_the_same_is_found_again(world: World):
     assert one.dtype == np.float32
     assert one.min() >= 0
     assert one.max() <= 1
+
+
+def test_pixels_shown_tell_what_they_do_whatever_else_is_held(world: World):
+    rng = np.random.default_rng(4)
+    plain = {split: pixels(pictures, tile(8, 8)) for split, pictures in world.pictures.items()}
+    drowned = {
+        split: Views(
+            Transcript.of_numbers(rng.standard_normal((len(each), 9)).astype(np.float32)),
+            each.canvas,
+            each.seen,
+        )
+        for split, each in plain.items()
+    }
+    found = reconstructed(drowned, world, ShownRidge)
+    assert (found == reconstructed(plain, world, ShownRidge)).all()
+    truth, unseen = world.pictures["test"], plain["test"].unseen
+    ignorant = reconstructed(drowned, world)
+    assert psnr(found, truth, unseen).mean() > psnr(ignorant, truth, unseen).mean() + 0.5
+
+
+def test_where_no_pixel_is_shown_it_goes_by_all_numbers(world: World):
+    rng = np.random.default_rng(5)
+    mix = rng.standard_normal((32 * 32 * 3, 50)).astype(np.float32)
+    nothing = np.zeros((32, 32), bool)
+    of = {
+        split: Views(
+            Transcript.of_numbers(pictures.reshape(len(pictures), -1) @ mix),
+            np.zeros_like(pictures),
+            nothing,
+        )
+        for split, pictures in world.pictures.items()
+    }
+    assert (reconstructed(of, world, ShownRidge) == reconstructed(of, world)).all()
