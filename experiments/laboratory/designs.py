@@ -54,7 +54,7 @@ class Designs:
         """Yield a row for each policy; for one that cannot be had, its name and why.
 
         ``told`` is told of each picture that is run, ``doing`` what is done. With
-        ``until_missed`` a design that quick attacks bring down meets no others.
+        ``until_missed`` a design is attacked no more once it has missed.
         """
         first, _ = self._pairs[0]
         look = self._measure.look

@@ -24,7 +24,7 @@ class Row:
     """One configuration.
 
     ``kept`` is the accuracy retained, ``identified`` the success of the best attack on the worst
-    cloud (ID-ASR@1): of the quick ones only where it is ``at_least`` that. ``pixels`` is the
+    cloud (ID-ASR@1): of the first ones only where it is ``at_least`` that. ``pixels`` is the
     largest fraction of a picture that a cloud is shown, and the rest is simulated: quantiles of
     latency, and per request bytes both ways and dollars.
     """

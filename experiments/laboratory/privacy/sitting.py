@@ -1,6 +1,6 @@
 """A measurement of one policy: recorded, then attacked alone, in coalitions, and over frames."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, cached_property, partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from experiments.laboratory.attacks.exposure import exposure
 from experiments.laboratory.attacks.jigsaw import cut_out, jigsaw
 from experiments.laboratory.attacks.pictures import Seen
 from experiments.laboratory.attacks.semantic import Classifier, Labels, labels
-from experiments.laboratory.attacks.statistics import proportion
+from experiments.laboratory.attacks.statistics import Proportion, proportion
 from experiments.laboratory.attacks.thresholds import Thresholds
 from experiments.laboratory.attacks.views import Views, united
 from experiments.laboratory.examiner import Examiner
@@ -84,8 +84,8 @@ class Sitting:
         """Return every table.
 
         ``told`` is told of each picture that is recorded, ``doing`` what is done: an attack may
-        take minutes. With ``until_missed`` nothing more is tried where quick attacks on single
-        nodes miss the protocol's limit already: then there are the tables `QUICK` and `SHOWN` only.
+        take minutes. With ``until_missed`` nothing more is tried once quick attacks on single
+        nodes miss the protocol's limit: then there are the tables `QUICK` and `SHOWN` only.
         """
         self._told, self._doing = told, doing
         makers = {
@@ -97,16 +97,13 @@ class Sitting:
             SHOWN: self._shown,
         }
         if until_missed and self._missed():
-            makers = {QUICK: self._quickly, SHOWN: self._shown}
+            makers = {QUICK: self._until_sure, SHOWN: self._shown}
         return {table: self._kept(table, make) for table, make in makers.items()}
 
     def _missed(self) -> bool:
         limit = self._measure.protocol.limits.attacked
-        rates = [proportion(row["identified"], row["pictures"]) for row in self._quick()]
-        return max(each.below for each in rates) >= limit
-
-    def _quick(self) -> list[dict[str, Any]]:
-        return _records(self._kept(QUICK, self._quickly))
+        rows = _records(self._kept(QUICK, self._until_sure))
+        return any(_rate(row).below >= limit for row in rows)
 
     def plate(self, alone: pd.DataFrame, count: int) -> Image.Image:
         """Return the first pictures attacked, as the cloud fares to whom most is given away.
@@ -131,7 +128,9 @@ class Sitting:
         titles = ("picture", f"shown to {worst['who']}", name, "masks, unsplit", "masks, split")
         return plate(titles, rows)
 
-    def _outcomes(self, members: Sequence[str], attacks: Iterable[Attack]) -> Iterator[Row]:
+    def _outcomes(
+        self, members: Sequence[str], attacks: Iterable[Attack]
+    ) -> Iterator[dict[str, Any]]:
         """Yield a row for each attack on a coalition, kept as soon as it is done."""
         splits = cache(partial(self._splits, members))  # needed unless all is kept already
         for attack in attacks:
@@ -171,7 +170,7 @@ class Sitting:
 
     def _alone(self) -> Iterator[Row]:
         """Attack each node by itself; the slow attacks only whom the quick ones do best on."""
-        rows = self._quick()
+        rows = [row for node in self._nodes for row in self._quickly(node)]
         yield from rows
         reached = {
             node: max(row["identified"] for row in rows if row["who"] == node)
@@ -181,10 +180,18 @@ class Sitting:
         for node in best[: self._measure.protocol.deep]:
             yield from self._outcomes((node,), slow(self._measure.protocol.budget))
 
-    def _quickly(self) -> Iterator[Row]:
-        """Attack each node by itself with what takes seconds."""
+    def _quickly(self, node: str) -> list[dict[str, Any]]:
+        """Attack a node by itself with what takes seconds."""
+        return list(self._outcomes((node,), quick()))
+
+    def _until_sure(self) -> Iterator[Row]:
+        """Attack nodes like that until one gives away too much by the lower bound."""
+        limit = self._measure.protocol.limits.attacked
         for node in self._nodes:
-            yield from self._outcomes((node,), quick())
+            rows = self._quickly(node)
+            yield from rows
+            if any(_rate(row).low > limit for row in rows):
+                return
 
     def _together(self) -> Iterator[Row]:
         """Attack coalitions of each size (A7)."""
@@ -272,6 +279,10 @@ class Sitting:
 
     def _seed(self, purpose: str) -> int:
         return crc32(f"{self._measure.protocol.seed} {self._name} {purpose}".encode())
+
+
+def _rate(row: Mapping[str, Any]) -> Proportion:
+    return proportion(row["identified"], row["pictures"])
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
