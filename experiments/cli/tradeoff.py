@@ -134,8 +134,8 @@ def _table(title: str, rows: "Sequence[Row]", front: Sequence[bool], limits: "Li
         title=title,
         caption=f"Limits: at least {limits.kept:.1%} kept (by the lower bound), attacks below "
         f"{limits.attacked:.1%} (by the upper bound), p99 at most {limits.deadline_s * 1e3:.0f} "
-        "ms. +: kept. *: on the Pareto front of the three. ≥: by the first attacks, which miss the limit; "
-        "no others were tried. MB and mUSD per request.",
+        "ms. +: kept. *: on the Pareto front of the three. ≥: by the first attacks, "
+        "which miss the limit; no others were tried. MB and mUSD per request.",
     )
     names = ("policy", "accuracy kept", "95 %", "identified", "below", "by", "shown", "p50 ms",
              "p99 ms", "up MB", "down MB", "mUSD", "")  # fmt: skip
