@@ -85,7 +85,8 @@ class Sitting:
 
         ``told`` is told of each picture that is recorded, ``doing`` what is done: an attack may
         take minutes. With ``until_missed`` nothing more is tried once quick attacks on single
-        nodes miss the protocol's limit: then there are the tables `QUICK` and `SHOWN` only.
+        nodes miss the protocol's limit: then there are the tables `QUICK` and `SHOWN` only. What
+        was attacked as a whole before stays so.
         """
         self._told, self._doing = told, doing
         makers = {
@@ -96,7 +97,8 @@ class Sitting:
             PLACED: self._placed,
             SHOWN: self._shown,
         }
-        if until_missed and self._missed():
+        whole = self._parts.get(f"{self._name} {ALONE}") is not None
+        if until_missed and not whole and self._missed():
             makers = {QUICK: self._until_sure, SHOWN: self._shown}
         return {table: self._kept(table, make) for table, make in makers.items()}
 
