@@ -29,7 +29,8 @@ from workloads.llama.model import Llama
 if TYPE_CHECKING:
     import pandas as pd
 
-    from experiments.laboratory.privacy.sitting import Measure, Sitting
+    from experiments.laboratory.privacy.measure import Measure
+    from experiments.laboratory.privacy.sitting import Sitting
     from experiments.laboratory.privacy.verdict import Verdict, Worst
     from workloads.sam.model import Sam
 
@@ -72,7 +73,8 @@ def privacy(  # noqa: PLR0913, PLR0917 - an option each
     with needs("lab", "torch", "PIL", "torchmetrics"):
         from experiments.laboratory.checkpoints import checkpoints  # noqa: PLC0415 - torch
         from experiments.laboratory.privacy import protocol as protocols  # noqa: PLC0415
-        from experiments.laboratory.privacy.sitting import measure_by, opened  # noqa: PLC0415
+        from experiments.laboratory.privacy.measure import measure_by  # noqa: PLC0415
+        from experiments.laboratory.privacy.sitting import opened  # noqa: PLC0415
         from experiments.parts import Parts  # noqa: PLC0415
     model, path = chosen.scenarios[0].workload.model, protocol or protocols.SHIPPED
     if isinstance(model, Llama):

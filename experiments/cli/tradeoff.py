@@ -66,8 +66,8 @@ def tradeoff(  # noqa: PLR0913, PLR0917 - an option each
     with needs("lab", "torch", "PIL", "torchmetrics"):
         from experiments.laboratory.checkpoints import checkpoints  # noqa: PLC0415 - torch
         from experiments.laboratory.designs import Designs  # noqa: PLC0415
+        from experiments.laboratory.privacy.measure import measure_by  # noqa: PLC0415
         from experiments.laboratory.privacy.protocol import SHIPPED  # noqa: PLC0415
-        from experiments.laboratory.privacy.sitting import measure_by  # noqa: PLC0415
         from experiments.laboratory.tradeoff import Limits, Row  # noqa: PLC0415
         from experiments.parts import Parts  # noqa: PLC0415
     sam, numbers = sam_of(chosen.scenarios[0].workload.model), chosen.document.real.default

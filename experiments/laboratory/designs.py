@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from experiments.campaign import run_campaign
 from experiments.laboratory.accuracy.sitting import Sitting
 from experiments.laboratory.checkpoints import Checkpoints
-from experiments.laboratory.privacy.sitting import Measure, opened
+from experiments.laboratory.privacy.measure import Measure
+from experiments.laboratory.privacy.sitting import opened
 from experiments.laboratory.privacy.verdict import verdict
 from experiments.laboratory.subjects import drawn
 from experiments.laboratory.tradeoff import Row, row

@@ -89,19 +89,18 @@ def best(rows: Sequence[Row]) -> tuple[bool, ...]:
     None is known to be as good in all three and better in one: of what an attack succeeds in at
     least, it may be all.
     """
-    points = [_point(each, each.identified.rate.below) for each in rows]
-    at_worst = [_point(each, 1.0 if each.at_least else each.identified.rate.below) for each in rows]
+    points = [(-each.kept.value, each.identified.rate.below, each.p99_s) for each in rows]
+    sure = [
+        (kept, 1.0 if each.at_least else attacked, p99_s)
+        for each, (kept, attacked, p99_s) in zip(rows, points, strict=True)
+    ]
     return tuple(
         not any(
             other != point and all(a <= b for a, b in zip(other, point, strict=True))
-            for other in at_worst
+            for other in sure
         )
         for point in points
     )
-
-
-def _point(each: Row, attacked: float) -> tuple[float, float, float]:
-    return -each.kept.value, attacked, each.p99_s
 
 
 def nearest(rows: Sequence[Row], limits: Limits) -> Row | None:

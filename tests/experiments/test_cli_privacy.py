@@ -17,6 +17,8 @@ from tests.computing import one_thread
 from tests.experiments.few import PROTOCOL
 from workloads.catalogue import model_named
 
+pytestmark = pytest.mark.skipif(not find_spec("torchmetrics"), reason="pip install 'tessera[lab]'")
+
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory):
@@ -38,7 +40,6 @@ def status(words):
 
 
 @pytest.mark.long
-@pytest.mark.skipif(not find_spec("torchmetrics"), reason="pip install 'tessera[lab]'")
 def test_from_thresholds_to_the_verdict(places, capsys, monkeypatch):
     deferred, exact = (
         "sharded/deferred:assignment=round-robin",
@@ -100,7 +101,6 @@ def written(folder):
 
 
 @pytest.mark.long
-@pytest.mark.skipif(not find_spec("torchmetrics"), reason="pip install 'tessera[lab]'")
 def test_the_table_puts_accuracy_privacy_latency_and_cost_side_by_side(places, capsys, tmp_path):
     for name in ("few.yaml", "w.safetensors"):
         shutil.copy(places / name, tmp_path / name)
@@ -134,7 +134,6 @@ def test_the_table_puts_accuracy_privacy_latency_and_cost_side_by_side(places, c
     assert "local: no cloud receives or sends anything" in said
 
 
-@pytest.mark.skipif(not find_spec("torchmetrics"), reason="pip install 'tessera[lab]'")
 def test_of_a_language_model_it_tells_what_of_texts_is_recovered(places, capsys):
     asked = ["privacy", "small-llama", "--protocol", str(places / "few.yaml")]
     assert status([*asked, "--policy", "lambda-split:codec=int8", "--json"]) == 0

@@ -44,12 +44,13 @@ def judge(
 ) -> Outcome:
     """Return how an attack does; all chance follows from ``seed``."""
     fitting, drawing = np.random.default_rng(seed).spawn(2)
-    attack.fit(*splits.known, splits.validation, fitting)
     views, truth = splits.attacked
-    guessed, unseen = attack.reconstruct(views), views.unseen
+    unseen = views.unseen
     if not unseen.any():  # who was shown everything has nothing to guess
         whole = len(truth)
         return Outcome(attack.name, whole, whole, whole, np.inf, 1.0, np.inf)
+    attack.fit(*splits.known, splits.validation, fitting)
+    guessed = attack.reconstruct(views)
     ranks = identification(guessed, truth, truth, unseen, drawing, candidates)
     decibels, likeness = psnr(guessed, truth, unseen), ssim(guessed, truth, unseen)
     return Outcome(

@@ -1,7 +1,7 @@
 """A measurement of one policy: recorded, then attacked alone, in coalitions, and over frames."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,12 @@ from experiments.laboratory.attacks.jigsaw import cut_out, jigsaw
 from experiments.laboratory.attacks.pictures import Seen
 from experiments.laboratory.attacks.semantic import Classifier, Labels, labels
 from experiments.laboratory.attacks.statistics import Proportion, proportion
-from experiments.laboratory.attacks.thresholds import Thresholds
 from experiments.laboratory.attacks.views import Views, united
 from experiments.laboratory.examiner import Examiner
 from experiments.laboratory.privacy.judging import Splits, judge
+from experiments.laboratory.privacy.measure import Measure
 from experiments.laboratory.privacy.plates import colours, masked, plate, shown
 from experiments.laboratory.privacy.portfolio import attack_named, quick, regressions, slow
-from experiments.laboratory.privacy.protocol import Protocol, read_protocol, read_thresholds
 from experiments.laboratory.privacy.recording import Recorder, Recording
 from experiments.laboratory.privacy.showing import Showing
 from experiments.laboratory.subjects import drawn
@@ -33,7 +32,7 @@ from real_runner.deployment import NodeSpec
 from real_runner.shards.weights import read
 from sim.policies.placement import sam_of
 from sim.runner import Scenario
-from workloads.scenes import Look, Scene, Split, scene
+from workloads.scenes import Split
 
 Told = Callable[[], None]
 Doing = Callable[[str], None]
@@ -41,30 +40,6 @@ Row = dict[str, object]
 QUICK, ALONE, TOGETHER, FRAMES, MEANING, PLACED, SHOWN = (
     "quick", "alone", "together", "frames", "meaning", "placed", "shown"
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """What a measurement of any policy goes by; ``look`` is that of the model's pictures."""
-
-    protocol: Protocol
-    thresholds: Thresholds
-    look: Look
-
-    def scenes(self, split: Split, count: int) -> Iterator[Scene]:
-        """Yield the scenes of a split."""
-        for index in range(count):
-            yield scene(self.look, self.protocol.seed, split, index)
-
-
-def measure_by(path: Path, side_px: int) -> Measure:
-    """Return how to measure pictures of a size by the protocol in ``path``.
-
-    Raises `topologies.documents.DocumentError` where it is none, or has no thresholds yet.
-    """
-    protocol, frozen = read_protocol(path), read_thresholds(path)
-    look = Look(side_px=side_px, prior=protocol.prior)
-    return Measure(protocol, Thresholds(frozen.ssim, frozen.psnr_db), look)
 
 
 class Sitting:

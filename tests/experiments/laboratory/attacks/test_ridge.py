@@ -63,23 +63,27 @@ def test_the_penalty_is_the_one_that_does_best_on_the_validation_split():
     assert shrunk.penalty > 1e3 * exact.penalty
 
 
-def test_what_is_a_linear_function_of_a_picture_gives_it_away(world: World):
+def mixed(world: World, numbers: int) -> dict[str, Views]:
+    """So many linear functions of each picture, of which no pixel is shown."""
     rng = np.random.default_rng(0)
-    mix = rng.standard_normal((32 * 32 * 3, 250)).astype(np.float32)
-    nothing = np.zeros((32, 32), bool)
-    of = {
+    mix = rng.standard_normal((32 * 32 * 3, numbers)).astype(np.float32)
+    return {
         split: Views(
             Transcript.of_numbers(pictures.reshape(len(pictures), -1) @ mix),
             np.zeros_like(pictures),
-            nothing,
+            np.zeros((32, 32), bool),
         )
         for split, pictures in world.pictures.items()
     }
+
+
+def test_what_is_a_linear_function_of_a_picture_gives_it_away(world: World):
+    of = mixed(world, 250)
     guessed = reconstructed(of, world)
     truth = world.pictures["test"]
     mean = np.broadcast_to(truth.mean(axis=0), truth.shape)
     assert psnr(guessed, truth).mean() > psnr(mean, truth).mean() + 5
-    assert identified(guessed, world, ~nothing).rate > 0.9
+    assert identified(guessed, world, of["test"].unseen).rate > 0.9
 
 
 def test_random_numbers_as_additive_shares_are_tell_nothing(world: World):
@@ -138,15 +142,5 @@ def test_pixels_shown_tell_what_they_do_whatever_else_is_held(world: World):
 
 
 def test_where_no_pixel_is_shown_it_goes_by_all_numbers(world: World):
-    rng = np.random.default_rng(5)
-    mix = rng.standard_normal((32 * 32 * 3, 50)).astype(np.float32)
-    nothing = np.zeros((32, 32), bool)
-    of = {
-        split: Views(
-            Transcript.of_numbers(pictures.reshape(len(pictures), -1) @ mix),
-            np.zeros_like(pictures),
-            nothing,
-        )
-        for split, pictures in world.pictures.items()
-    }
+    of = mixed(world, 50)
     assert (reconstructed(of, world, ShownRidge) == reconstructed(of, world)).all()
