@@ -42,6 +42,7 @@ class Examiner:
     def __init__(self, scenario: Scenario, weights: Path, spec: NodeSpec) -> None:
         self._orders = scenario, weights, spec
         self._seed = scenario.seed
+        self.weights = weights
         self._noise: Words = cryptographic
         self._sam = sam_of(scenario.workload.model)
         self._origin = scenario.origins[0]
@@ -55,8 +56,7 @@ class Examiner:
 
     def run(self, policy: Policy, subject: Subject) -> tuple[Masks, list[Sent]]:
         """Return the masks on the model's square, bool (prompts, side, side), and what was sent."""
-        model = self._model(subject)
-        plan = self._plan(policy, model)
+        model, plan = self.planned(policy, subject)
         wanted = payloads.mask(model.variant, model.prompts)
         runner = self._runner(model, subject)
         bits, sent = runner.run(plan, self._given(plan, model, subject), (self._origin, wanted))
@@ -69,7 +69,7 @@ class Examiner:
 
     def traffic(self, policy: Policy, subject: Subject) -> tuple[float, float]:
         """Return the bytes that go to clouds and come from them, as every runner counts them."""
-        steps = self._plan(policy, self._model(subject)).steps
+        steps = self.planned(policy, subject)[1].steps
         facts = [step_facts(step, self._topology) for step in steps]
         return sum(each.bytes_up for each in facts), sum(each.bytes_down for each in facts)
 
@@ -78,20 +78,24 @@ class Examiner:
 
         Nothing is computed that comes after the last of it.
         """
-        model = self._model(subject)
-        plan = self._plan(policy, model)
+        model, plan = self.planned(policy, subject)
         theirs = [place for place, step in enumerate(plan.steps) if _touches(step, nodes)]
         until = replace(plan, steps=plan.steps[: max(theirs, default=-1) + 1])
         runner = self._runner(model, subject)
         sent = runner.sent(until, self._given(plan, model, subject))
         return [each for each in sent if _touches(each.transfer, nodes)]
 
+    def planned(self, policy: Policy, subject: Subject) -> tuple[Sam, Plan]:
+        """Return the model that runs a picture, and the plan that does."""
+        model = self._model(subject)
+        return model, self._plan(policy, model)
+
     def withheld(self, policy: Policy, subject: Subject) -> int:
         """Return of how many patches a side the policy's clouds are not told the means; 0 for none.
 
         That is no secret: clouds know the policy.
         """
-        steps = self._plan(policy, self._model(subject)).steps
+        steps = self.planned(policy, subject)[1].steps
         stages = (stage for step in steps if isinstance(step, Compute) for stage in step.stages)
         known = (dict(stage.settings).get("withhold", 0) for stage in stages)
         return int(max(known, default=0))

@@ -12,5 +12,6 @@ frames: [1, 4]
 deep: 1
 texts: {attack-train: 12, attack-validate: 4, test: 4, answer: 3}
 budget: {steps: 4, batch: 8, rate: 0.001, every: 2}
+descent: {pictures: 2, steps: 2, rate: 0.01, tried: 2}
 limits: {kept: 0.9, attacked: 0.05}
 """

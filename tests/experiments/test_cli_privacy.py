@@ -63,7 +63,7 @@ def test_from_thresholds_to_the_verdict(places, capsys, monkeypatch):
         each = found[spec]
         assert {row["k"] for row in each["together"]} == {2, 4}
         assert {row["frames"] for row in each["frames"]} == {1, 4}
-        assert {"A2", "A3", "A5", "A0 linear"} <= {row["attack"] for row in each["alone"]}
+        assert {"A2", "A3", "A4", "A5", "A0 linear"} <= {row["attack"] for row in each["alone"]}
         assert len({row["who"] for row in each["shown"]}) == 4
         assert each["pixels"] == pytest.approx(0.25, abs=0.2)
         assert {row["attribute"] for row in each["meaning"]} == {"mood", "largest hue", "secret"}

@@ -1,11 +1,12 @@
 """A4: the picture that the clouds' own model turns into what was received.
 
 argmin ‖f(x) - v‖² + λ·TV(x), TV the total variation, by Adam (Mahendran and Vedaldi 2015, arXiv
-1412.0035, with Adam in place of momentum). It needs no pictures but for where to start, and λ.
+1412.0035, with Adam in place of momentum), from what ridge regression (A2) makes of v. Each number
+of v counts by its deviation among pictures known.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -14,77 +15,95 @@ from torch import Tensor
 
 from experiments.laboratory.attacks.attack import Known
 from experiments.laboratory.attacks.learning import planes
+from experiments.laboratory.attacks.metrics import identification
 from experiments.laboratory.attacks.pictures import Pictures
+from experiments.laboratory.attacks.ridge import Ridge
 from experiments.laboratory.attacks.views import Views
 
-Observed = Callable[[Tensor], Tensor]
-"""f: pictures at the working size, (n, 3, side, side), to what is received of them, (n, …)."""
+Function = Callable[[Tensor, Tensor], Tensor]
+"""f: pictures at the working size, (n, 3, side, side), and what was held, v, to what would be held
+of the pictures: both (n, features). Of v it may take what need not be found."""
 
-WEIGHTS: Final = (0.0, 1e-3, 1e-2, 1e-1, 1.0)
+WEIGHTS: Final = (0.0, 0.03, 0.3, 3.0)
 """What λ is chosen from, misfit being 1 for the mean of what was received."""
 
 
-@dataclass(slots=True)
-class Optimisation:
-    """Fits pictures to what was received of them; ``f`` has to be differentiable.
+@dataclass(frozen=True, slots=True)
+class Descending:
+    """What descent may spend: steps, how far a pixel may go in each of them, pictures at once.
 
-    λ is the one of ``weights`` that does best on the first ``tried`` pictures of the validation
-    split. All follows from its arguments: it takes no chance.
+    λ is the one of ``weights`` that brings the first ``tried`` pictures of the validation split
+    nearest to the first rank among all of that (`metrics.identification`), by the mean logarithm.
     """
 
-    f: Observed
-    steps: int = 300
-    rate: float = 0.05
+    steps: int
+    rate: float
+    tried: int
     weights: tuple[float, ...] = WEIGHTS
-    tried: int = 16
-    batch: int = 64
-    device: str = "cpu"
-    weight: float = field(default=0.0, init=False)
-    name: str = field(default="A4", init=False)
-    _mean: Tensor = field(init=False, repr=False)
-    _variance: Tensor = field(init=False, repr=False)
+    batch: int = 16
+
+
+class Optimisation:
+    """Fits pictures to what was received of them; ``function`` has to be differentiable.
+
+    Without one, for a node that holds nothing that depends on what it does not see, they stay what
+    they begin with. It takes no chance.
+    """
+
+    name = "A4"
+
+    def __init__(self, function: Function | None, spending: Descending) -> None:
+        self._function = function
+        self._spending = spending
+        self._start = Ridge()
+        self.weight = 0.0
 
     def fit(
         self, views: Views, pictures: Pictures, validation: Known, rng: np.random.Generator
     ) -> None:
-        """Take the means, and choose λ."""
-        del rng
-        self._mean = planes(pictures.mean(axis=0, keepdims=True)).to(self.device)
-        variances = views.numbers.var(axis=0, dtype=np.float64)
-        self._variance = torch.tensor(float(variances.mean())).clamp(min=1e-12)
-        part = slice(0, self.tried)
-        held, truth = validation[0].of(part), validation[1][part]
-        errors = []
-        for weight in self.weights:
+        """Learn where to begin, and choose λ."""
+        self._start.fit(views, pictures, validation, rng)
+        if self._function is None:
+            return
+        self._scales = torch.from_numpy(views.transcript.scales.astype(np.float32))
+        some, gallery = slice(0, self._spending.tried), validation[1]
+        held, truth, unseen = validation[0].of(some), gallery[some], views.unseen
+        farness = []
+        for weight in self._spending.weights:
             self.weight = weight
-            apart = (self.reconstruct(held) - truth)[:, views.unseen] ** 2
-            errors.append(float(apart.mean()) if apart.size else 0.0)
-        self.weight = self.weights[int(np.argmin(errors))]
+            guessed = self.reconstruct(held)
+            ranks = identification(guessed, truth, gallery, unseen, rng, len(gallery))
+            farness.append(float(np.log(ranks).mean()))
+        self.weight = self._spending.weights[int(np.argmin(farness))]
 
     def reconstruct(self, views: Views) -> Pictures:
         """Return canvases on the pictures found."""
-        found = [
-            self._found(views.of(slice(first, first + self.batch)))
-            for first in range(0, len(views), self.batch)
-        ]
+        begun, function, batch = (
+            self._start.reconstruct(views),
+            self._function,
+            self._spending.batch,
+        )
+        if function is None:
+            return begun
+        parts = (slice(first, first + batch) for first in range(0, len(views), batch))
+        found = [self._found(function, views.of(part), begun[part]) for part in parts]
         return views.completed(np.concatenate(found))
 
-    def _found(self, views: Views) -> Pictures:
+    def _found(self, function: Function, views: Views, begun: Pictures) -> Pictures:
         """Return the best pictures of one batch; what was shown stays as it is."""
-        seen = torch.from_numpy(views.seen).to(self.device)
-        canvas = planes(views.canvas).to(self.device)
-        wanted = torch.from_numpy(views.numbers.astype(np.float32)).to(self.device)
-        guess = self._mean.repeat(len(views), 1, 1, 1).requires_grad_()
-        adam = torch.optim.Adam([guess], self.rate)
-        for _ in range(self.steps):
+        seen, canvas = torch.from_numpy(views.seen), planes(views.canvas)
+        held = torch.from_numpy(views.numbers.astype(np.float32))
+        guess = planes(begun).requires_grad_()
+        adam = torch.optim.Adam([guess], self._spending.rate)
+        for _ in range(self._spending.steps):
             whole = torch.where(seen, canvas, guess)
-            apart = ((self.f(whole).flatten(1) - wanted) ** 2).mean(dim=1) / self._variance
+            apart = (((function(whole, held) - held) * self._scales) ** 2).mean(dim=1)
             adam.zero_grad()
             (apart + self.weight * variation(whole)).sum().backward()
             adam.step()
             with torch.no_grad():
                 guess.clamp_(0, 1)
-        return np.asarray(guess.detach().permute(0, 2, 3, 1).cpu().numpy())
+        return np.asarray(guess.detach().permute(0, 2, 3, 1).numpy())
 
 
 def variation(pictures: Tensor) -> Tensor:

@@ -28,6 +28,11 @@ class Transcript:
         """All of it side by side, (n, features)."""
         return np.concatenate([each.numbers for each in self.members], axis=1)
 
+    @property
+    def scales(self) -> Matrix:
+        """One over the deviation of each feature, (features,), or 0 where that is none."""
+        return np.concatenate([each.standard[1] for each in self.members])
+
     @cached_property
     def components(self) -> Components:
         """Its principal components, worked out when they are first asked for."""

@@ -50,6 +50,18 @@ class Spending(Strict):
     every: Count
 
 
+class Descent(Strict):
+    """What descent through the model (A4) may spend; see `attacks.optimisation.Descending`.
+
+    It is tried on so many ``pictures`` of those attacked: each takes seconds.
+    """
+
+    pictures: Count
+    steps: Count
+    rate: Annotated[float, Field(gt=0)]
+    tried: Count
+
+
 class Decision(Strict):
     """When a design is good enough: the least accuracy kept, the most success of an attack.
 
@@ -74,6 +86,7 @@ class Protocol(Strict):
     deep: Annotated[int, Field(ge=0)]
     texts: Texts
     budget: Spending
+    descent: Descent
     limits: Decision
 
 

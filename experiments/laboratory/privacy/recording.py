@@ -14,13 +14,15 @@ import numpy.typing as npt
 from experiments.laboratory.attacks.jigsaw import Place
 from experiments.laboratory.attacks.pictures import Pictures, Seen, averaged, shown
 from experiments.laboratory.attacks.transcripts import Transcript
-from experiments.laboratory.attacks.views import Views
+from experiments.laboratory.attacks.views import Views, united
 from experiments.laboratory.crew import by_many
 from experiments.laboratory.examiner import Examiner
+from experiments.laboratory.privacy.observed import Observed, observed
 from experiments.laboratory.privacy.showing import Showing
 from experiments.laboratory.privacy.storage import on_disk
 from experiments.laboratory.subjects import Masks, Subject
 from real_runner.inline import Sent
+from real_runner.shards.weights import read
 from sim.errors import PolicyError
 from sim.policies.chain import Local
 from sim.policy import Policy
@@ -83,6 +85,11 @@ class Recording:
         return Views(self.transcripts[node], canvas, self.seen[node])
 
 
+def united_of(recording: Recording, members: Iterable[str]) -> Views:
+    """Return what some clouds held together."""
+    return united(recording.views(node) for node in members)
+
+
 class Recorder:
     """Runs pictures by one policy and keeps what untrusted nodes receive and send."""
 
@@ -127,6 +134,11 @@ class Recorder:
     def places(self) -> tuple[Place, ...]:
         """Where the windows are of which shards are made, at the working size."""
         return self._showing.places()
+
+    def observed(self, subject: Subject, node: str) -> Observed | None:
+        """Return what a node holds of pictures of a size, as `privacy.observed.observed`."""
+        model, plan = self._examiner.planned(self._policy, subject)
+        return observed(model, read(self._examiner.weights), plan, node)
 
     def masks(self, subject: Subject) -> tuple[Masks, Masks]:
         """Return the masks of the unsplit model and of the policy, with the same weights."""

@@ -13,19 +13,23 @@ from PIL import Image
 
 from experiments.laboratory.attacks.attack import Attack
 from experiments.laboratory.attacks.coalitions import coalitions
-from experiments.laboratory.attacks.exposure import exposure
-from experiments.laboratory.attacks.jigsaw import cut_out, jigsaw
 from experiments.laboratory.attacks.pictures import Seen
-from experiments.laboratory.attacks.semantic import Classifier, Labels, labels
 from experiments.laboratory.attacks.statistics import Proportion, proportion
-from experiments.laboratory.attacks.views import Views, united
 from experiments.laboratory.examiner import Examiner
-from experiments.laboratory.privacy.judging import Splits, judge
+from experiments.laboratory.privacy.judging import Splits, judge, worst
 from experiments.laboratory.privacy.measure import Measure
 from experiments.laboratory.privacy.plates import colours, masked, plate, shown
-from experiments.laboratory.privacy.portfolio import attack_named, quick, regressions, slow
-from experiments.laboratory.privacy.recording import Recorder, Recording
+from experiments.laboratory.privacy.portfolio import (
+    DESCENT,
+    attack_named,
+    descent,
+    quick,
+    regressions,
+    slow,
+)
+from experiments.laboratory.privacy.recording import Recorder, Recording, united_of
 from experiments.laboratory.privacy.showing import Showing
+from experiments.laboratory.privacy.telling import Recordings, Row, exposures, meanings, placed
 from experiments.laboratory.subjects import drawn
 from experiments.parts import Parts
 from real_runner.deployment import NodeSpec
@@ -36,7 +40,6 @@ from workloads.scenes import Split
 
 Told = Callable[[], None]
 Doing = Callable[[str], None]
-Row = dict[str, object]
 QUICK, ALONE, TOGETHER, FRAMES, MEANING, PLACED, SHOWN = (
     "quick", "alone", "together", "frames", "meaning", "placed", "shown"
 )  # fmt: skip
@@ -68,8 +71,8 @@ class Sitting:
             ALONE: self._alone,
             TOGETHER: self._together,
             FRAMES: self._frames,
-            MEANING: self._meaning,
-            PLACED: self._placed,
+            MEANING: lambda: meanings(self._measure, self._recordings),
+            PLACED: lambda: placed(self._recordings, self._recorder.places, self._rng("places")),
             SHOWN: self._shown,
         }
         whole = self._parts.get(f"{self._name} {ALONE}") is not None
@@ -88,9 +91,9 @@ class Sitting:
         Beside each: what it is shown, the reconstruction that identified most, and the masks of all
         objects, asked for by a point each, of the unsplit model and of the split one.
         """
-        worst = alone.iloc[int((alone["identified"] / alone["pictures"]).argmax())]
-        splits, name = self._splits((str(worst["who"]),)), str(worst["attack"])
-        attack = attack_named(name, self._measure.protocol.budget)
+        row = alone.iloc[worst(alone, "identified")]
+        who, name = str(row["who"]), str(row["attack"])
+        splits, attack = self._splits((who,)), self._attack(name, who)
         attack.fit(*splits.known, splits.validation, self._rng(f"{name} drawn"))
         views = splits.attacked[0].of(slice(0, count))
         guessed = colours(attack.reconstruct(views))
@@ -102,17 +105,20 @@ class Sitting:
             points = [n for n, kind in enumerate(subject.kinds) if kind == "point"]
             both = [masked(subject.picture, each[points]) for each in (whole, split)]
             rows.append([subject.picture, shown(views, place), guessed[place], *both])
-        titles = ("picture", f"shown to {worst['who']}", name, "masks, unsplit", "masks, split")
+        titles = ("picture", f"shown to {who}", name, "masks, unsplit", "masks, split")
         return plate(titles, rows)
 
     def _outcomes(
-        self, members: Sequence[str], attacks: Iterable[Attack]
+        self, members: Sequence[str], attacks: Iterable[Attack], few: int | None = None
     ) -> Iterator[dict[str, Any]]:
-        """Yield a row for each attack on a coalition, kept as soon as it is done."""
+        """Yield a row for each attack on a coalition, kept as soon as it is done.
+
+        With ``few`` they are tried on so many pictures only.
+        """
         splits = cache(partial(self._splits, members))  # needed unless all is kept already
         for attack in attacks:
             part = f"{attack.name} on {'+'.join(members)}"
-            make = partial(self._attacked, tuple(members), attack, splits)
+            make = partial(self._attacked, tuple(members), attack, splits, few)
             yield from _records(self._kept(part, make))
 
     def _kept(self, table: str, make: Callable[[], Iterable[Row]]) -> pd.DataFrame:
@@ -124,7 +130,7 @@ class Sitting:
         return found
 
     @cached_property
-    def _recordings(self) -> tuple[Recording, Recording, Recording]:
+    def _recordings(self) -> Recordings:
         sizes, record = self._measure.protocol.pictures, self._record
         return (
             record("attack-train", sizes.attack_train),
@@ -143,7 +149,7 @@ class Sitting:
         return self._recordings[0].seen
 
     def _splits(self, members: Sequence[str]) -> Splits:
-        return Splits(*((_united(each, members), each.pictures) for each in self._recordings))
+        return Splits(*((united_of(each, members), each.pictures) for each in self._recordings))
 
     def _alone(self) -> Iterator[Row]:
         """Attack each node by itself; the slow attacks only whom the quick ones do best on."""
@@ -156,6 +162,34 @@ class Sitting:
         best = sorted(reached, key=lambda node: (-reached[node], node))
         for node in best[: self._measure.protocol.deep]:
             yield from self._outcomes((node,), slow(self._measure.protocol.budget))
+            yield from self._descended(node)
+
+    def _descended(self, node: str) -> Iterator[dict[str, Any]]:
+        """Attack a node through the model (A4), where it holds what can be differentiated."""
+        found = self._descent(node)
+        if found is not None:
+            attack, few = found
+            yield from self._outcomes((node,), [attack], few)
+
+    def _descent(self, node: str) -> tuple[Attack, int | None] | None:
+        """Return that attack, and on how many pictures: a few, for it takes seconds for each.
+
+        All of them where nothing that the node holds depends on what it is not shown, for then
+        there is no way to descend.
+        """
+        protocol = self._measure.protocol
+        subject = drawn(self._measure.look, protocol.seed, "test", 0)
+        function = self._recorder.observed(subject, node)
+        if function is None:
+            return None
+        if function.tells_of(~self._nodes[node]):
+            return descent(function, protocol.descent), protocol.descent.pictures
+        return descent(None, protocol.descent), None
+
+    def _attack(self, name: str, node: str) -> Attack:
+        """Return an attack on a node by its name, not fitted yet."""
+        found = self._descent(node) if name == DESCENT else None
+        return found[0] if found else attack_named(name, self._measure.protocol.budget)
 
     def _quickly(self, node: str) -> list[dict[str, Any]]:
         """Attack a node by itself with what takes seconds."""
@@ -189,53 +223,15 @@ class Sitting:
             for row in self._outcomes(had, regressions()):
                 yield {"frames": count, **row}
 
-    def _meaning(self) -> Iterator[Row]:
-        """Tell what pictures are of, without reconstructing them (A9)."""
-        sizes = self._measure.protocol.pictures
-        known = self._labels("attack-train", sizes.attack_train)
-        held = self._labels("attack-validate", sizes.attack_validate)
-        attacked = self._labels("test", sizes.test)
-        for node in self._nodes:
-            views = [each.transcripts[node] for each in self._recordings]
-            for name, classes in known.items():
-                classifier = Classifier(views[0], classes, (views[1], held[name]))
-                guesses = classifier.judged(views[2], attacked[name])
-                yield {
-                    "who": node,
-                    "attribute": name,
-                    "pictures": guesses.right.trials,
-                    "right": guesses.right.successes,
-                    "majority": guesses.majority.successes,
-                }
-
-    def _placed(self) -> Iterator[Row]:
-        """Put windows back in their places, by what they show alone (A6).
-
-        All clouds know whose windows are whose; this is what it would be worth to keep it from
-        them. Windows that nobody is shown are left out.
-        """
-        seen = np.logical_or.reduce(list(self._nodes.values()))
-        places = [each for each in self._recorder.places if seen[each].all()]
-        if len(places) < 2:
-            return
-        known, held, attacked = (
-            cut_out(_united(each, list(self._nodes)).canvas, places) for each in self._recordings
-        )
-        found = jigsaw(known, held, attacked, self._rng("places"))
-        yield {"windows": len(places), "chance": found.chance, **asdict(found.accuracy)}
-
-    def _labels(self, split: Split, count: int) -> dict[str, Labels]:
-        return labels(list(self._measure.scenes(split, count)))
-
     def _shown(self) -> Iterator[Row]:
-        """Count what each node is shown in the clear."""
-        count = self._measure.protocol.pictures.test
-        owners = [each.owners for each in self._measure.scenes("test", count)]
-        for node, seen in self._nodes.items():
-            yield {"who": node, **asdict(exposure(owners, seen))}
+        return exposures(self._measure, self._nodes)
 
     def _attacked(
-        self, members: tuple[str, ...], attack: Attack, splits: Callable[[], Splits]
+        self,
+        members: tuple[str, ...],
+        attack: Attack,
+        splits: Callable[[], Splits],
+        few: int | None,
     ) -> Iterator[Row]:
         who = members[0] if len(members) == 1 else f"{len(members)} together"
         self._doing(f"{attack.name} on {who}: {self._name}")
@@ -246,6 +242,7 @@ class Sitting:
             self._measure.thresholds,
             self._measure.protocol.candidates,
             self._seed(f"{attack.name} on {members}"),
+            few,
         )
         yield {
             "who": "+".join(members), "k": len(members), "seen": float(seen), **asdict(outcome)
@@ -264,10 +261,6 @@ def _rate(row: Mapping[str, Any]) -> Proportion:
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
-
-
-def _united(recording: Recording, members: Sequence[str]) -> Views:
-    return united(recording.views(node) for node in members)
 
 
 def opened(

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import pandas as pd
 
 from experiments.laboratory.attacks.statistics import Proportion, proportion
+from experiments.laboratory.privacy.judging import worst
 from experiments.laboratory.privacy.sitting import ALONE, QUICK, SHOWN
 
 
 @dataclass(frozen=True, slots=True)
 class Worst:
-    """The attack that succeeded most often, on whom, and the bounds of its rate.
+    """The attack that succeeded most often for sure (`judging.worst`), on whom, and its bounds.
 
     These are of the attack and the node that did best, chosen after the fact: on the safe side.
     """
@@ -58,7 +59,7 @@ def verdict(policy: str, tables: Mapping[str, pd.DataFrame]) -> Verdict:
 
 
 def _worst(table: pd.DataFrame, column: str) -> Worst:
-    row = table.iloc[int((table[column] / table["pictures"]).argmax())]
+    row = table.iloc[worst(table, column)]
     return Worst(
         str(row["who"]), str(row["attack"]), proportion(int(row[column]), int(row["pictures"]))
     )

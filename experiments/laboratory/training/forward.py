@@ -1,5 +1,6 @@
 """A SAM as a function that can be differentiated, its blocks in the order of a mode."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -26,14 +27,32 @@ def embeddings(
 ) -> Tensor:
     """Return the embeddings (pictures, channels, grid, grid) of pictures.
 
-    Those are uint8, (pictures, 3, side, side), of the size of the variant's images. Where there is
-    a ``division``, global attention is inside of its shards. What is withheld of pixels comes in
-    before the first global block.
+    Those are colours from 0 to 255, (pictures, 3, side, side), of the size of the variant's images;
+    the rest is as in `levels`.
+    """
+    *_, tokens = levels(sam, variant, pictures, order, division, withheld)
+    made: Tensor = sam.image_encoder.neck(tokens.permute(0, 3, 1, 2))
+    return made
+
+
+def levels(
+    sam: Any,
+    variant: Variant,
+    pictures: Tensor,
+    order: Order,
+    division: Division | None = None,
+    withheld: Withheld = NOTHING,
+) -> Iterator[Tensor]:
+    """Yield tokens (pictures, grid, grid, dim) before all blocks, and after each as it is run.
+
+    Where there is a ``division``, global attention is inside of its shards. What is withheld of
+    pixels, which must be uint8 then, comes in before the first global block.
     """
     encoder = sam.image_encoder
     sent = without(variant, pictures, withheld) if withheld else pictures
     tokens = encoder.patch_embed((sent.float() - sam.pixel_mean) / sam.pixel_std)
     tokens = tokens + encoder.pos_embed
+    yield tokens
     deferred = (*variant.windowed_blocks, *variant.global_blocks)
     for block in deferred if order == "deferred" else range(variant.depth):
         layer = encoder.blocks[block]
@@ -43,8 +62,7 @@ def embeddings(
             tokens = global_block(layer, tokens, variant, division)
         else:
             tokens = layer(tokens)
-    made: Tensor = encoder.neck(tokens.permute(0, 3, 1, 2))
-    return made
+        yield tokens
 
 
 def without(variant: Variant, pictures: Tensor, withheld: Withheld) -> Tensor:

@@ -38,6 +38,15 @@ def test_of_quick_attacks_alone_it_is_what_they_reach_at_least():
     assert found.identified.rate.successes == 9
 
 
+def test_of_few_pictures_an_attack_decides_only_where_it_is_surely_worse():
+    """One of 32 is more than nine of 1,200, but the next 31 may be none."""
+    few = {"who": "b", "k": 1, "attack": "A4", "pictures": 32, "psnr_db": 11.0, "ssim": 0.2}
+    for identified, best in ((1, "A2"), (9, "A4")):
+        row = pd.DataFrame([few | {"identified": identified, "passed": 0}])
+        found = verdict("p", {ALONE: pd.concat([ROWS, row]), SHOWN: SEEN})
+        assert found.identified.attack == best
+
+
 def test_a_curve_has_the_worst_of_each_size():
     more = ROWS.assign(k=[1, 2, 1, 2])
     assert {k: each.rate.successes for k, each in curve(more, "k").items()} == {1: 3, 2: 9}
