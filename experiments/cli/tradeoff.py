@@ -46,8 +46,8 @@ def tradeoff(  # noqa: PLR0913, PLR0917 - an option each
         bool,
         typer.Option(
             "--until-missed",
-            help="Attack a design no more once the limit is missed for sure: the figure is what "
-            "attacks succeed in at least. Without it the same command goes on from there.",
+            help="Attack no more clouds of a design once one misses the limit for sure: the figure "
+            "is what attacks succeed in at least. Without it the same command goes on from there.",
         ),
     ] = False,
     as_json: AsJson = False,
@@ -134,8 +134,8 @@ def _table(title: str, rows: "Sequence[Row]", front: Sequence[bool], limits: "Li
         title=title,
         caption=f"Limits: at least {limits.kept:.1%} kept (by the lower bound), attacks below "
         f"{limits.attacked:.1%} (by the upper bound), p99 at most {limits.deadline_s * 1e3:.0f} "
-        "ms. +: kept. *: on the Pareto front of the three. ≥: by the first attacks, "
-        "which miss the limit; no others were tried. MB and mUSD per request.",
+        "ms. +: kept. *: on the Pareto front of the three. ≥: of the first clouds, "
+        "one of which misses the limit; no others were tried. MB and mUSD per request.",
     )
     names = ("policy", "accuracy kept", "95 %", "identified", "below", "by", "shown", "p50 ms",
              "p99 ms", "up MB", "down MB", "mUSD", "")  # fmt: skip

@@ -113,6 +113,7 @@ def test_the_table_puts_accuracy_privacy_latency_and_cost_side_by_side(places, c
     brief, quick = capsys.readouterr().out, written(tmp_path / "out")
     assert "no others were tried" in " ".join(brief.split())
     assert sum("A2-shown" in path.name for path in quick) == 1  # of four: it misses for sure
+    assert sum("A4" in path.name for path in quick) == 1
     assert not any("frames" in path.name or "A3" in path.name for path in quick)
 
     assert status([*asked, "--json"]) == 0

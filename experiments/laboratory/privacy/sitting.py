@@ -62,7 +62,7 @@ class Sitting:
         """Return every table.
 
         ``told`` is told of each picture that is recorded, ``doing`` what is done: an attack may
-        take minutes. With ``until_missed`` nothing more is tried once quick attacks on single
+        take minutes. With ``until_missed`` little more is tried once quick attacks on single
         nodes miss the protocol's limit: then there are the tables `QUICK` and `SHOWN` only. What
         was attacked as a whole before stays so.
         """
@@ -196,12 +196,16 @@ class Sitting:
         return list(self._outcomes((node,), quick()))
 
     def _until_sure(self) -> Iterator[Row]:
-        """Attack nodes like that until one gives away too much by the lower bound."""
+        """Attack nodes like that until one gives away too much by the lower bound.
+
+        That one is attacked through the model, too: what quick attacks find may be the least of it.
+        """
         limit = self._measure.protocol.limits.attacked
         for node in self._nodes:
             rows = self._quickly(node)
             yield from rows
             if any(_rate(row).low > limit for row in rows):
+                yield from self._descended(node)
                 return
 
     def _together(self) -> Iterator[Row]:

@@ -29,7 +29,7 @@ class Verdict:
     ``identified`` is ID-ASR@1, ``passed`` the calibrated rate of success, each of the worst of
     attack and node; ``pixels`` is the largest fraction of a picture that one node is shown,
     ``objects_half`` the largest of objects at least half of which it is shown. Where it is
-    ``at_least``, only the first attacks were tried, and others may succeed more often.
+    ``at_least``, only the first clouds were attacked, and others may give away more.
     """
 
     policy: str

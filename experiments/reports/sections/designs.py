@@ -47,8 +47,8 @@ def section(measured: Measured) -> Section | None:
     caption = (
         "Kept: accuracy over the unsplit model's, 95 % interval. Identified: by the best attack "
         "on the worst cloud, below: its one-sided upper bound (Clopper and Pearson, 95 %). Limits "
-        "are judged by the near bound. At least: by the first attacks, which miss the limit; no "
-        "others were tried. Latency, traffic and cost are simulated, per request."
+        "are judged by the near bound. At least: of the first clouds, one of which misses the "
+        "limit; no others were tried. Latency, traffic and cost are simulated, per request."
     )
     columns = ("policy", "kept", "95 %", "identified", "below", "by", "shown", "p50 ms", "p99 ms",
                "up MB", "down MB", "mUSD", "Pareto front")  # fmt: skip
