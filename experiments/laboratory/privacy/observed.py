@@ -55,7 +55,7 @@ class Observed:
         parts, start = [], 0
         for transfer in self.transfers:
             payload = transfer.payload
-            end = start + _size(payload)
+            end = start + self._size(payload)
             sent = payload.tensor == "pixels"
             parts.append(numbers[:, start:end] if sent else self._carried(made, payload))
             start = end
@@ -66,7 +66,7 @@ class Observed:
         generator = torch.Generator().manual_seed(0)
         side = len(unseen)
         picture = torch.rand(1, 3, side, side, generator=generator).requires_grad_()
-        sizes = sum(_size(each.payload) for each in self.transfers)
+        sizes = sum(self._size(each.payload) for each in self.transfers)
         held = self(picture, torch.zeros(1, sizes)).square().sum()
         if not held.requires_grad:
             return False
@@ -80,7 +80,7 @@ class Observed:
         known, start = windows(self.model.variant), 0
         for transfer in self.transfers:
             payload, first = transfer.payload, start
-            start += _size(payload)
+            start += self._size(payload)
             for index in payload.shard if payload.tensor == "pixels" else ():
                 window = known[index]
                 end = first + 3 * window.pixels
@@ -91,6 +91,13 @@ class Observed:
                 square[..., rows, columns] = tile
                 first = end
         return square
+
+    def _size(self, payload: Payload) -> int:
+        """Return how many numbers a payload is recorded as: of pixels, their colours."""
+        if payload.tensor != "pixels":
+            return int(np.prod(expected_shape(payload)))
+        known = windows(self.model.variant)
+        return sum(3 * known[index].pixels for index in payload.shard)
 
     def _made(self, square: Tensor) -> Mapping[tuple[str, int], Tensor]:
         """Return every tensor that may travel, by its level: (n, grid, grid, width)."""
@@ -167,11 +174,6 @@ def _order(stages: Iterable[Stage]) -> Order:
     runs = (stage.blocks for stage in stages if stage.kind == "sam.windowed")
     leaves_out = any(blocks != tuple(range(blocks[0], blocks[-1] + 1)) for blocks in runs)
     return "deferred" if leaves_out else "unsplit"
-
-
-def _size(payload: Payload) -> int:
-    """Return how many numbers travel."""
-    return int(np.prod(expected_shape(payload)))
 
 
 def _output(

@@ -21,6 +21,7 @@ from experiments.laboratory.privacy.observed import Observed, observed
 from experiments.laboratory.privacy.showing import Showing
 from experiments.laboratory.privacy.storage import on_disk
 from experiments.laboratory.subjects import Masks, Subject
+from real_runner.executor import Array
 from real_runner.inline import Sent
 from real_runner.shards.weights import read
 from sim.errors import PolicyError
@@ -156,15 +157,18 @@ class Recorder:
                 continue
             received = [each for each in own if each.transfer.target == node]
             colours, seen = self._showing.square(received, withheld)
-            numbers = np.concatenate([_numbers(each) for each in own])
+            numbers = np.concatenate([self._numbers(each) for each in own])
             canvas = (averaged([colours])[0] * 255).round().astype(np.uint8)
             held[node] = _Held(shown(seen), numbers, canvas)
         return averaged([subject.picture])[0], held
 
+    def _numbers(self, sent: Sent) -> Halves:
+        """Return what travelled as numbers: bytes from 0 to 1, of pixels when they are decoded."""
+        pixels = sent.transfer.payload.tensor == "pixels"
+        return _halves(self._showing.colours(sent) if pixels else sent.array.reshape(-1))
 
-def _numbers(sent: Sent) -> Halves:
-    """Return what travelled as numbers: bytes, of pixels, from 0 to 1."""
-    flat = sent.array.reshape(-1)
+
+def _halves(flat: Array) -> Halves:
     if flat.dtype == np.uint8:
         return (flat / np.float32(255)).astype(np.float16)
     most = float(np.finfo(np.float16).max)

@@ -70,6 +70,10 @@ class Showing:
                 colours[rows, columns], seen[rows, columns] = tile, True
         return colours, seen
 
+    def colours(self, sent: Sent) -> npt.NDArray[np.uint8]:
+        """Return the colours of the pixels sent, one after the other, however they were encoded."""
+        return np.concatenate([tile.reshape(-1) for _, tile in self._coloured(sent)])
+
     def _prepared(self, sent: Sent) -> Square:
         """Return the captured picture, raw, on the model's square: nothing of it is hidden."""
         side = round((len(sent.array) / 3) ** 0.5)
@@ -77,16 +81,19 @@ class Showing:
         return square, np.ones(square.shape[:2], bool)
 
     def _tiles(self, sent: Sent, withheld: int) -> list[tuple[Window, Picture]]:
+        tiles = self._coloured(sent)
+        if not withheld:
+            return tiles
+        side_px = withheld * self._sam.variant.patch_px
+        return [(window, joined(tile, side_px)) for window, tile in tiles]
+
+    def _coloured(self, sent: Sent) -> list[tuple[Window, Picture]]:
         sam, known = self._sam, windows(self._sam.variant)
         found = parted(sam, sent.array, sent.transfer.payload.shard)
-        tiles = [
+        return [
             (known[index], tile_colours(tile, sam.pixel_encoding, known[index]))
             for index, tile in found.items()
         ]
-        if not withheld:
-            return tiles
-        side_px = withheld * sam.variant.patch_px
-        return [(window, joined(tile, side_px)) for window, tile in tiles]
 
     def _inverted(self, sent: Sent) -> list[tuple[Window, Picture]]:
         found, start, known = [], 0, windows(self._sam.variant)

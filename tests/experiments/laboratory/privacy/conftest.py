@@ -28,8 +28,8 @@ def checkpoint(tmp_path_factory):
 def record(checkpoint):
     """Return a function from a policy to what its clouds held of a few scenes."""
 
-    def recorded(policy, count=3):
-        scenario = load("small-sam", policy=policy)
+    def recorded(policy, count=3, settings=()):
+        scenario = load("small-sam", settings, policy)
         untrusted = [node.name for node in scenario.topology.nodes if not node.trusted]
         examiner = Examiner(scenario, checkpoint, NodeSpec(dtype="fp32"))
         showing = Showing(scenario.workload.model, weights.read(checkpoint))

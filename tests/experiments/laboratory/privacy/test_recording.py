@@ -41,6 +41,18 @@ def test_pixels_are_shown_in_their_places_and_nothing_else_is(record):
     assert (covered == 1).all()
 
 
+def test_encoded_pixels_are_held_as_their_colours(record):
+    """Files of two pictures are not of the same length, and one byte of a file tells little."""
+    policy = "sharded/deferred:assignment=round-robin"
+    raw, encoded = record(policy), record(policy, settings=["workload.pixel_encoding=jpeg"])
+    for node in raw.transcripts:
+        one, other = (each.views(node) for each in (raw, encoded))
+        assert one.numbers.shape == other.numbers.shape
+        apart = np.abs(one.numbers - other.numbers)[:, :PIXELS].mean()
+        assert 0 < apart < 0.03
+        np.testing.assert_array_equal(one.seen, other.seen)
+
+
 def test_places_are_those_of_the_windows_that_clouds_are_shown(record, checkpoint):
     places = Showing(model_named("sam-small"), read(checkpoint)).places()
     covered = np.zeros((64, 64), int)
