@@ -78,13 +78,10 @@ class Optimisation:
 
     def reconstruct(self, views: Views) -> Pictures:
         """Return canvases on the pictures found."""
-        begun, function, batch = (
-            self._start.reconstruct(views),
-            self._function,
-            self._spending.batch,
-        )
+        begun, function = self._start.reconstruct(views), self._function
         if function is None:
             return begun
+        batch = self._spending.batch
         parts = (slice(first, first + batch) for first in range(0, len(views), batch))
         found = [self._found(function, views.of(part), begun[part]) for part in parts]
         return views.completed(np.concatenate(found))

@@ -171,7 +171,7 @@ def _owners(model: Sam, shards: Iterable[tuple[int, ...]]) -> Tensor:
 
 def _order(stages: Iterable[Stage]) -> Order:
     """Return in which order blocks are run: those that leave some out are followed by these."""
-    runs = (stage.blocks for stage in stages if stage.kind == "sam.windowed")
+    runs = (stage.blocks for stage in stages if stage.kind == "sam.windowed" and stage.blocks)
     leaves_out = any(blocks != tuple(range(blocks[0], blocks[-1] + 1)) for blocks in runs)
     return "deferred" if leaves_out else "unsplit"
 
