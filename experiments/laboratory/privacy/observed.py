@@ -5,10 +5,11 @@ there. Codecs are left out: they round. Pixels are not: where a node was sent so
 begins with what it was sent.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from math import prod
 from typing import Any, Final
 
 import numpy as np
@@ -24,14 +25,14 @@ from real_runner.shards import landmarks, places
 from real_runner.shards.architecture import new_sam
 from real_runner.shards.weights import TILE_PREFIX
 from sim.plan import Compute, Plan, Transfer
-from workloads.sam.geometry import windows
+from workloads.sam.geometry import Window, windows
 from workloads.sam.model import Sam
 from workloads.stage import Payload, Stage
 
 _APART: Final = ("sam.local", "sam.landmark")
 """Stages whose global attention stays inside of a shard, but for landmarks."""
-_KNOWN: Final = ("pixels", "tokens", "qkv", "attention", "landmarks")
-"""Tensors that are taken from a module; others, such as shares, tell no gradient."""
+_KNOWN: Final = frozenset({"pixels", "tokens", "landmarks"})
+"""Tensors that policies have clouds receive or send, and that can be differentiated."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +44,6 @@ class Observed:
     transfers: tuple[Transfer, ...]
     order: Order
     division: Division | None
-    pool: int
 
     def __call__(self, pictures: Tensor, numbers: Tensor) -> Tensor:
         """Return what is held of pictures, as ``numbers`` has what was: (n, features).
@@ -52,13 +52,10 @@ class Observed:
         where there is any.
         """
         made = self._made(self._square(pictures, numbers))
-        parts, start = [], 0
-        for transfer in self.transfers:
-            payload = transfer.payload
-            end = start + self._size(payload)
-            sent = payload.tensor == "pixels"
-            parts.append(numbers[:, start:end] if sent else self._carried(made, payload))
-            start = end
+        parts = [
+            numbers[:, part] if payload.tensor == "pixels" else self._carried(made, payload)
+            for payload, part in self._parts()
+        ]
         return torch.cat(parts, dim=1)
 
     def tells_of(self, unseen: Seen) -> bool:
@@ -66,8 +63,8 @@ class Observed:
         generator = torch.Generator().manual_seed(0)
         side = len(unseen)
         picture = torch.rand(1, 3, side, side, generator=generator).requires_grad_()
-        sizes = sum(self._size(each.payload) for each in self.transfers)
-        held = self(picture, torch.zeros(1, sizes)).square().sum()
+        features = max(part.stop for _, part in self._parts())
+        held = self(picture, torch.zeros(1, features)).square().sum()
         if not held.requires_grad:
             return False
         (slope,) = torch.autograd.grad(held, picture)
@@ -77,40 +74,41 @@ class Observed:
         """Return pictures at the model's size, from 0 to 255, with what was sent of them."""
         per = self.model.variant.image_px // pictures.shape[-1]
         square = pictures.repeat_interleave(per, -2).repeat_interleave(per, -1) * 255
+        known = windows(self.model.variant)
+        for payload, part in self._parts():
+            if payload.tensor != "pixels":
+                continue
+            shown = [known[index] for index in payload.shard]
+            colours = (numbers[:, part] * 255).round().split([_colours(w) for w in shown], dim=1)
+            for window, flat in zip(shown, colours, strict=True):
+                rows = slice(window.top_px, window.top_px + window.height_px)
+                columns = slice(window.left_px, window.left_px + window.width_px)
+                tile = flat.reshape(-1, window.height_px, window.width_px, 3)
+                square[..., rows, columns] = tile.permute(0, 3, 1, 2)
+        return square
+
+    def _parts(self) -> Iterator[tuple[Payload, slice]]:
+        """Yield what is carried, and which numbers it is recorded as: of pixels, their colours."""
         known, start = windows(self.model.variant), 0
         for transfer in self.transfers:
             payload, first = transfer.payload, start
-            start += self._size(payload)
-            for index in payload.shard if payload.tensor == "pixels" else ():
-                window = known[index]
-                end = first + 3 * window.pixels
-                shape = (-1, window.height_px, window.width_px, 3)
-                tile = (numbers[:, first:end] * 255).round().reshape(shape).permute(0, 3, 1, 2)
-                rows = slice(window.top_px, window.top_px + window.height_px)
-                columns = slice(window.left_px, window.left_px + window.width_px)
-                square[..., rows, columns] = tile
-                first = end
-        return square
-
-    def _size(self, payload: Payload) -> int:
-        """Return how many numbers a payload is recorded as: of pixels, their colours."""
-        if payload.tensor != "pixels":
-            return int(np.prod(expected_shape(payload)))
-        known = windows(self.model.variant)
-        return sum(3 * known[index].pixels for index in payload.shard)
+            if payload.tensor == "pixels":
+                start += sum(_colours(known[index]) for index in payload.shard)
+            else:
+                start += prod(expected_shape(payload))
+            yield payload, slice(first, start)
 
     def _made(self, square: Tensor) -> Mapping[tuple[str, int], Tensor]:
-        """Return every tensor that may travel, by its level: (n, grid, grid, width)."""
+        """Return all that may travel, by its level, (n, grid, grid, width).
+
+        Of ``landmarks``, which are averages, it is what they are made of.
+        """
         made = dict[tuple[str, int], Tensor]()
         with ExitStack() as hooks:
             for block in self.model.variant.global_blocks:
-                attention = self.sam.image_encoder.blocks[block].attn
-                qkv = attention.qkv.register_forward_hook(partial(_output, made, ("qkv", block)))
-                gathered = attention.proj.register_forward_pre_hook(
-                    partial(_input, made, ("attention", block))
-                )
-                hooks.callback(qkv.remove)
-                hooks.callback(gathered.remove)
+                layer = self.sam.image_encoder.blocks[block].attn.qkv
+                kept = partial(_keep, made, ("landmarks", block))
+                hooks.callback(layer.register_forward_hook(kept).remove)
             run = levels(self.sam, self.model.variant, square, self.order, self._divided(square))
             made |= {("tokens", level): tokens for level, tokens in enumerate(run)}
         return made
@@ -123,16 +121,15 @@ class Observed:
     def _carried(self, made: Mapping[tuple[str, int], Tensor], payload: Payload) -> Tensor:
         """Return what a payload carries, (n, elements)."""
         variant = self.model.variant
-        pooled = payload.tensor == "landmarks"
-        whole = made["qkv" if pooled else payload.tensor, payload.blocks_done]
+        whole = made[payload.tensor, payload.blocks_done]
         rows, columns = (
             torch.from_numpy(each) for each in places.coordinates(variant, payload.shard)
         )
-        found = whole.reshape(len(whole), variant.grid_tokens, variant.grid_tokens, -1)
-        found = found[:, rows, columns]
-        if pooled:
+        found = whole[:, rows, columns]
+        if payload.tensor == "landmarks":
             flat = found[..., variant.dim :].transpose(0, 1).flatten(1)
-            averages = landmarks.pooled(flat, variant, payload.shard, self.pool)
+            assert self.division is not None  # noqa: S101 - no others have landmarks
+            averages = landmarks.pooled(flat, variant, payload.shard, self.division.pool)
             found = averages.unflatten(1, (len(whole), -1)).transpose(0, 1)
         return found.flatten(1)
 
@@ -148,9 +145,8 @@ def observed(model: Sam, weights: Mapping[str, Tensor], plan: Plan, node: str) -
         if isinstance(step, Transfer) and node in {step.source, step.target}
     )
     stages = [stage for step in plan.steps if isinstance(step, Compute) for stage in step.stages]
-    if {each.payload.tensor for each in transfers} - {*_KNOWN} or any(
-        stage.kind == "sam.privatise" for stage in stages
-    ):
+    noisy = any(stage.kind == "sam.privatise" for stage in stages)
+    if noisy or not _KNOWN.issuperset(each.payload.tensor for each in transfers):
         return None
     sam = new_sam(model.variant).eval().requires_grad_(requires_grad=False)
     own = {n: each.float() for n, each in weights.items() if not n.startswith(TILE_PREFIX)}
@@ -158,7 +154,12 @@ def observed(model: Sam, weights: Mapping[str, Tensor], plan: Plan, node: str) -
     apart = {stage.shard: stage for stage in stages if stage.kind in _APART}
     pool = max((int(dict(stage.settings).get("pool", 0)) for stage in apart.values()), default=0)
     division = Division(_owners(model, apart), pool) if apart else None
-    return Observed(sam, model, transfers, _order(stages), division, pool)
+    return Observed(sam, model, transfers, _order(stages), division)
+
+
+def _colours(window: Window) -> int:
+    """Return how many numbers a window's colours are."""
+    return 3 * window.pixels
 
 
 def _owners(model: Sam, shards: Iterable[tuple[int, ...]]) -> Tensor:
@@ -176,15 +177,9 @@ def _order(stages: Iterable[Stage]) -> Order:
     return "deferred" if leaves_out else "unsplit"
 
 
-def _output(
+def _keep(
     made: dict[tuple[str, int], Tensor], key: tuple[str, int], module: Any, given: Any, out: Tensor
 ) -> None:
+    """Keep what a module makes: called by torch after it."""
     del module, given
     made[key] = out
-
-
-def _input(
-    made: dict[tuple[str, int], Tensor], key: tuple[str, int], module: Any, given: tuple[Tensor]
-) -> None:
-    del module
-    made[key] = given[0]

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from experiments.laboratory.training.apart import Division, drawn
-from experiments.laboratory.training.forward import embeddings, masks
+from experiments.laboratory.training.forward import embeddings, levels, masks
 from experiments.laboratory.training.judging import overlaps
 from experiments.laboratory.training.lessons import PROMPTINGS, Lesson, batches, examination
 from experiments.laboratory.training.losses import loss_of
@@ -115,7 +115,8 @@ class Course:
         division = self._division(len(lessons), self.step)
         orders, variant = self.orders, self._variant
         with self._rounding():
-            made = embeddings(self.sam, variant, pictures, orders.order, division, orders.withheld)
+            run = levels(self.sam, variant, pictures, orders.order, division, orders.withheld)
+            made = embeddings(self.sam, run)
         losses = [
             self._loss(each[None], lesson) for each, lesson in zip(made, lessons, strict=True)
         ]

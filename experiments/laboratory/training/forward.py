@@ -1,6 +1,6 @@
 """A SAM as a function that can be differentiated, its blocks in the order of a mode."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -17,24 +17,6 @@ from workloads.sam.variants import Variant
 from workloads.sam.withholding import NOTHING, Withheld
 
 
-def embeddings(
-    sam: Any,
-    variant: Variant,
-    pictures: Tensor,
-    order: Order,
-    division: Division | None = None,
-    withheld: Withheld = NOTHING,
-) -> Tensor:
-    """Return the embeddings (pictures, channels, grid, grid) of pictures.
-
-    Those are colours from 0 to 255, (pictures, 3, side, side), of the size of the variant's images;
-    the rest is as in `levels`.
-    """
-    *_, tokens = levels(sam, variant, pictures, order, division, withheld)
-    made: Tensor = sam.image_encoder.neck(tokens.permute(0, 3, 1, 2))
-    return made
-
-
 def levels(
     sam: Any,
     variant: Variant,
@@ -45,6 +27,7 @@ def levels(
 ) -> Iterator[Tensor]:
     """Yield tokens (pictures, grid, grid, dim) before all blocks, and after each as it is run.
 
+    Pictures are colours from 0 to 255, (pictures, 3, side, side), of the variant's size.
     Where there is a ``division``, global attention is inside of its shards. What is withheld of
     pixels, which must be uint8 then, comes in before the first global block.
     """
@@ -63,6 +46,13 @@ def levels(
         else:
             tokens = layer(tokens)
         yield tokens
+
+
+def embeddings(sam: Any, run: Iterable[Tensor]) -> Tensor:
+    """Return embeddings (pictures, channels, grid, grid) of tokens run as `levels` yields them."""
+    *_, tokens = run
+    made: Tensor = sam.image_encoder.neck(tokens.permute(0, 3, 1, 2))
+    return made
 
 
 def without(variant: Variant, pictures: Tensor, withheld: Withheld) -> Tensor:

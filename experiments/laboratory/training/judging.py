@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 from experiments.laboratory.training.apart import Division
-from experiments.laboratory.training.forward import embeddings, masks
+from experiments.laboratory.training.forward import embeddings, levels, masks
 from experiments.laboratory.training.lessons import Lesson
 from experiments.laboratory.training.losses import overlap
 from experiments.laboratory.training.orders import Order
@@ -33,8 +33,8 @@ def overlaps(
     with torch.inference_mode():
         for lesson in lessons:
             picture = lesson.picture[None].to(device)
-            embedding = embeddings(sam, variant, picture, order, division, withheld)
-            logits, _ = masks(sam, embedding, lesson)
+            run = levels(sam, variant, picture, order, division, withheld)
+            logits, _ = masks(sam, embeddings(sam, run), lesson)
             size, wanted = lesson.masks.shape[-2:], lesson.masks.to(device).float()
             full = functional.interpolate(logits[:, :1], size, mode="bilinear", align_corners=False)
             found += overlap(full[:, 0], wanted).tolist()

@@ -59,7 +59,12 @@ def test_of_a_picture_it_is_what_was_recorded(checkpoint, policy, clouds):
 
 
 @pytest.mark.parametrize(
-    "policy", ["shares:clouds=2,blocks=0", "deferred:upload=embeddings,epsilon=8"]
+    "policy",
+    [
+        "shares:clouds=2,blocks=0",
+        "deferred:upload=embeddings,epsilon=8",
+        "image:assignment=round-robin",
+    ],
 )
-def test_noise_is_not_descended_through(checkpoint, policy):
+def test_shares_noise_and_encoders_of_tiles_are_not_descended_through(checkpoint, policy):
     assert held(checkpoint, policy)[0] is None

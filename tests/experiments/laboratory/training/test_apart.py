@@ -8,7 +8,7 @@ pytest.importorskip("torch", reason="pip install 'tessera[real]'")
 import torch
 
 from experiments.laboratory.training.apart import Division, drawn
-from experiments.laboratory.training.forward import embeddings
+from experiments.laboratory.training.forward import embeddings, levels
 from experiments.laboratory.training.lessons import examination
 from real_runner.shards.architecture import new_sam
 from real_runner.shards.encoder import Encoder
@@ -39,7 +39,7 @@ def picture():
 def made(sam, picture, order, owners=None, pool=0):
     division = None if owners is None else Division(torch.tensor([owners]), pool)
     with torch.inference_mode():
-        return embeddings(sam, TINY, picture, order, division)
+        return embeddings(sam, levels(sam, TINY, picture, order, division))
 
 
 def test_local_attention_is_what_each_node_computes_alone(sam, picture):
