@@ -29,7 +29,8 @@ from tests.real_runner.programs import (
 from topologies.topology import Link
 
 SYNTHETIC = "real.default={executor: synthetic}"
-ENDLESS = ("run", "small-sam", "--links", "userspace", "--set", SYNTHETIC)
+ENDLESS = ("run", "small-sam", "--links", "userspace", "--dilation", "4", "--set", SYNTHETIC)
+"""Slowed down, since links that are late by a millisecond would refuse it before it is ended."""
 
 ONE_EMULATION = """
 import asyncio, sys

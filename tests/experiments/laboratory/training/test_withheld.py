@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from experiments.laboratory.examiner import Examiner
 from experiments.laboratory.subjects import drawn
-from experiments.laboratory.training.forward import embeddings, masks
+from experiments.laboratory.training.forward import embeddings, levels, masks
 from experiments.laboratory.training.lessons import Lesson
 from experiments.laboratory.training.orders import Orders
 from experiments.scenarios.loader import load
@@ -21,7 +21,7 @@ from real_runner.shards.architecture import new_sam
 from real_runner.shards.saving import save
 from tests.computing import one_thread
 from workloads.catalogue import model_named
-from workloads.sam.withholding import Withheld
+from workloads.sam.withholding import NOTHING, Withheld
 from workloads.scenes import Look
 
 
@@ -43,8 +43,10 @@ def test_the_masks_are_those_of_the_plan(tmp_path, mode, order):
     lesson = Lesson(picture, prompts, torch.from_numpy(subject.masks))
     with one_thread(), torch.inference_mode():
         found = examiner.masks(scenario.policy, subject)
-        trained = embeddings(sam, variant, picture[None], order, withheld=Withheld(2, 1))
-        plain = embeddings(sam, variant, picture[None], order)
+        trained, plain = (
+            embeddings(sam, levels(sam, variant, picture[None], order, withheld=withheld))
+            for withheld in (Withheld(2, 1), NOTHING)
+        )
         logits, _ = masks(sam, trained, lesson)
         full = functional.interpolate(logits[:, :1], (256, 256), mode="bilinear")[:, 0].numpy()
     assert (trained - plain).abs().max() > 1e-3
