@@ -2,6 +2,7 @@
 
 import os
 import signal
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
@@ -29,14 +30,16 @@ def done_by(
     """Yield what ``work`` makes of each item; all goes through pickle.
 
     With one process it is this one, -1 is one per processor. ``sharing`` are `joblib.Parallel`'s
-    options of how items are handed out and come back. Raises `RealRunError` where a process is
-    ended from outside.
+    options of how items are handed out and come back. A process that has grown by much is replaced
+    once an item is done, of which nothing is said. Raises `RealRunError` where a process is ended
+    from outside.
     """
     if processes == 1:
         yield from map(work, items)
         return
     from joblib import Parallel, delayed  # noqa: PLC0415 - takes a while
 
+    warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
     crew = Parallel(n_jobs=processes, initializer=live_with, initargs=(os.getpid(),), **sharing)
     try:
         yield from crew(delayed(work)(item) for item in items)

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+import warnings
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,15 @@ def ended_once_there_is(sign: Path | None) -> int:
     return 0
 
 
+KEPT: list[bytes] = []
+
+
+def keeping(size_bytes: int) -> int:
+    KEPT.append(b"x" * size_bytes)
+    time.sleep(1.1)  # joblib looks how large a process is once a second
+    return size_bytes
+
+
 def test_one_process_is_this_one() -> None:
     assert list(done_by(1, lambda _: os.getpid(), range(2))) == [os.getpid()] * 2
 
@@ -33,3 +43,11 @@ def test_a_helper_that_is_killed_is_told_in_a_line(tmp_path: Path) -> None:
         list(found)
     again = done_by(2, abs, range(4), return_as="generator_unordered")
     assert sorted(again) == [0, 1, 2, 3]  # others take its place
+
+
+def test_a_helper_that_has_grown_is_replaced_and_nothing_is_said_of_it() -> None:
+    sizes = [1, 350_000_000, 2, 3, 4, 5]
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        assert list(done_by(2, keeping, sizes, batch_size=1)) == sizes
+    assert [str(each.message) for each in said] == []
