@@ -13,49 +13,58 @@ from workloads.errors import WorkloadError
 from workloads.sam.variants import VARIANTS
 from workloads.sam.withholding import MOST_TREND
 
+USUAL = Orders(variant="small")
+
 
 def train(  # noqa: PLR0913, PLR0917 - an option each
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the course.")],
-    variant: Annotated[str, typer.Option(help="Which SAM, e.g. small.")] = "small",
+    variant: Annotated[str, typer.Option(help="Which SAM, e.g. small.")] = USUAL.variant,
     order: Annotated[
         Order,
         typer.Option(help="As which mode blocks run: SAM's own order, or a mode that changes it."),
-    ] = "unsplit",
-    steps: Annotated[int, typer.Option(min=1, help="Steps of the whole course.")] = 6000,
-    batch: Annotated[int, typer.Option(min=1, help="Scenes of a step.")] = 8,
+    ] = USUAL.order,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of the whole course.")] = USUAL.steps,
+    batch: Annotated[int, typer.Option(min=1, help="Scenes of a step.")] = USUAL.batch,
     prompts: Annotated[
         int, typer.Option(min=1, help="Objects of a scene that are asked for, at most.")
-    ] = 3,
-    rate: Annotated[float, typer.Option(min=1e-9, help="The highest learning rate.")] = 6e-4,
+    ] = USUAL.prompts,
+    rate: Annotated[float, typer.Option(min=1e-9, help="The highest learning rate.")] = USUAL.rate,
     optimiser: Annotated[
         Optimiser, typer.Option(help="muon learns more from a step, which takes longer.")
-    ] = "adamw",
+    ] = USUAL.optimiser,
     precision: Annotated[
-        Precision, typer.Option(help="Of products of matrices; bf16 is faster where it is native.")
-    ] = "fp32",
+        Precision,
+        typer.Option(help="Of products of matrices; fp32 is faster where bf16 is not native."),
+    ] = USUAL.precision,
     prior: Annotated[
         float, typer.Option(min=0, max=1, help="How much one part of a scene tells of others.")
-    ] = 0.5,
+    ] = USUAL.prior,
     begin_from: Annotated[
         Path | None,
         typer.Option("--from", metavar="FILE", help="A checkpoint to begin with, e.g. another's."),
     ] = None,
-    pool: Annotated[int, typer.Option(min=1, help="Tokens that become one landmark.")] = 4,
+    pool: Annotated[int, typer.Option(min=1, help="Tokens that become one landmark.")] = USUAL.pool,
     withhold: Annotated[
         int,
         typer.Option(
             min=0, help="Patches along a side whose mean colour clouds are not told; 0: all told."
         ),
-    ] = 0,
+    ] = USUAL.withhold,
     trend: Annotated[
         int,
         typer.Option(
             min=0, max=MOST_TREND, help="Degree of the trend of each window that goes with them."
         ),
-    ] = 0,
-    seed: Annotated[int, typer.Option(min=0, help="Of the first numbers and of all scenes.")] = 0,
-    every: Annotated[int, typer.Option(min=1, help="Steps between two examinations.")] = 250,
-    examined: Annotated[int, typer.Option(min=1, help="Scenes of an examination.")] = 100,
+    ] = USUAL.trend,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Of the first numbers and of all scenes.")
+    ] = USUAL.seed,
+    every: Annotated[
+        int, typer.Option(min=1, help="Steps between two examinations.")
+    ] = USUAL.every,
+    examined: Annotated[
+        int, typer.Option(min=1, help="Scenes of an examination.")
+    ] = USUAL.examined,
     device: Annotated[
         Literal["auto", "cpu", "cuda"], typer.Option(help="What computes; auto: a GPU if any.")
     ] = "auto",

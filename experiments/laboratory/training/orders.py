@@ -37,21 +37,21 @@ class Orders(BaseModel):
 
     variant: str
     order: Order = "unsplit"
-    steps: Count = 6000
-    batch: Count = 8
-    prompts: Count = 3
+    steps: Count = 13_000
+    batch: Count = 4
+    prompts: Count = 6
     rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 6e-4
     prior: Annotated[float, Field(ge=0, le=1)] = 0.5
     seed: Annotated[int, Field(ge=0)] = 0
-    every: Count = 250
-    examined: Count = 100
+    every: Count = 500
+    examined: Count = 60
     begins_with: str = ""
     clouds: tuple[Count, ...] = (2, 4, 8, 16)
     pool: Count = 4
     withhold: Annotated[int, Field(ge=0)] = 0
     trend: Annotated[int, Field(ge=0, le=MOST_TREND)] = 0
-    optimiser: Optimiser = "adamw"
-    precision: Precision = "fp32"
+    optimiser: Optimiser = "muon"
+    precision: Precision = "bf16"
 
     @model_validator(mode="after")
     def _withholds_what_is_known(self) -> Self:
