@@ -21,6 +21,7 @@ from workloads.sam.variants import VARIANTS
 from workloads.scenes import Look
 
 NAMES = sorted(path.name for path in FOLDER.iterdir())
+ANEW = "small/anew"
 
 
 def report_of(name):
@@ -59,7 +60,15 @@ def beginning_of(name, variant):
     return digest(FOLDER / (variant if name != variant else "small") / WEIGHTS)
 
 
-@pytest.mark.parametrize("name", NAMES)
+def test_what_was_made_anew_is_what_the_command_makes_by_itself():
+    assert orders_of(ANEW) == Orders(variant="small")
+    assert digest(FOLDER / ANEW / WEIGHTS) == report_of(ANEW)["weights"]
+    told = report_of(ANEW)["test"]
+    assert told["miou_point"] >= 0.80
+    assert told["miou_box"] >= 0.88
+
+
+@pytest.mark.parametrize("name", [*NAMES, ANEW])
 def test_they_do_about_as_well_as_their_report_says(name):
     orders, told = orders_of(name), report_of(name)["test"]
     variant = VARIANTS[orders.variant]
