@@ -33,8 +33,7 @@ def train(  # noqa: PLR0913, PLR0917 - an option each
         Optimiser, typer.Option(help="muon learns more from a step, which takes longer.")
     ] = USUAL.optimiser,
     precision: Annotated[
-        Precision,
-        typer.Option(help="Of products of matrices; fp32 is faster where bf16 is not native."),
+        Precision, typer.Option(help="Of products of matrices; bf16 is faster where it is native.")
     ] = USUAL.precision,
     prior: Annotated[
         float, typer.Option(min=0, max=1, help="How much one part of a scene tells of others.")
