@@ -27,6 +27,10 @@ so what it was modelled to do meanwhile is still to be done."""
 
 QUICK_S = 0.005
 """The event loop may wait for a computation that takes no longer than this."""
+STRETCH_S = 0.05
+"""After so much quick work in a row the event loop has a turn. A text of a thousand quick tokens
+would else be written without a pause, in which no sign of life is given and nothing is cancelled.
+"""
 _REMEMBERED = 4096
 
 Hold = float | Callable[[], float]
@@ -64,6 +68,7 @@ class Device:
         self._has_one_slot = slots == 1  # else they are to work side by side
         self._changed = threading.Condition()
         self._speed = 1.0
+        self._stretch_s = 0.0
 
     async def run(
         self, turn: Turn, work: Callable[[], Made], hold_s: Hold, sort: Hashable = None
@@ -75,14 +80,19 @@ class Device:
         Work of one ``sort`` takes equally long each time; None is no sort.
         """
         async with self._free:
+            if self._stretch_s > STRETCH_S:
+                self._stretch_s = 0.0
+                await asyncio.sleep(0)
             if turn.cancelled:
                 return
             turn.computing = True
             if not hold_s and self._is_quick(sort):
                 self._occupy(turn, work, hold_s)
+                self._stretch_s += turn.native_s
             else:
                 loop = asyncio.get_running_loop()
                 await loop.run_in_executor(self._threads, self._occupy, turn, work, hold_s)
+                self._stretch_s = 0.0
             self._shortest.note(sort, turn.native_s)
 
     def _is_quick(self, sort: Hashable) -> bool:

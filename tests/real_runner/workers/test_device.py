@@ -207,6 +207,30 @@ def test_what_was_quick_before_and_holds_no_longer_is_computed_on_the_event_loop
     on_device(slots, script)
 
 
+def test_the_event_loop_has_its_turns_in_much_quick_work_and_may_end_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(devices, "QUICK_S", 0.3)
+    monkeypatch.setattr(devices, "STRETCH_S", 0.02)
+    turns = [Turn() for _ in range(20)]
+    done: list[int] = []
+
+    async def script(device: Device) -> None:
+        loop = asyncio.get_running_loop()
+
+        def compute(number: int) -> None:
+            time.sleep(0.01)
+            done.append(number)
+            if number == 4:
+                loop.call_soon(device.cancel, turns[-1])
+
+        for number, turn in enumerate(turns):
+            await device.run(turn, partial(compute, number), 0.0, "token")
+
+    on_device(1, script)
+    assert done == list(range(19))
+
+
 def test_the_quick_is_forgotten_that_was_not_seen_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "_REMEMBERED", 2)
     monkeypatch.setattr(devices, "QUICK_S", 0.3)
