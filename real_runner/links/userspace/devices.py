@@ -5,16 +5,20 @@ ends its devices too.
 """
 
 import fcntl
+import math
 import os
 import struct
 from pathlib import Path
 from typing import Final
 
 from real_runner.errors import RealRunError
+from real_runner.links.network import SEGMENT_BYTES
+from real_runner.links.settling import BUFFER_BYTES
 
 TUN: Final = Path("/dev/net/tun")
-QUEUE_PACKETS: Final = 10_000
-"""What a device holds until the link process reads it: so much that nothing is lost before."""
+QUEUE_PACKETS: Final = math.ceil(BUFFER_BYTES / SEGMENT_BYTES)
+"""What a device holds until the link process reads it: all that a socket may send ahead, so that
+nothing is lost before a link."""
 _TUNSETIFF: Final = 0x400454CA  # linux/if_tun.h
 _IFF_TUN, _IFF_TAP, _IFF_NO_PI = 0x0001, 0x0002, 0x1000
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from scipy.stats import binom
 
+from real_runner.links.measuring import device_drops
 from real_runner.links.network import PATIENCE_OF_TCP_S
 from real_runner.links.probing import arrivals, datagrams, message_times_s, stream
 from tests.real_runner.links.conftest import Emulated, Ends, world
@@ -56,6 +57,22 @@ def test_a_small_message_takes_its_time_on_a_slow_link(emulated: Emulated[Any]) 
     expected_s = 0.005 + 8 * (8192 + 6 * 66) / 1e6
     for took_s in emulated(world(link), look):
         assert took_s == pytest.approx(expected_s, rel=0.05)
+
+
+def test_nothing_is_lost_before_a_link_however_much_is_sent_ahead(emulated: Emulated[Any]) -> None:
+    """A window is as wide as a node's widest way, and so too wide for all others."""
+    topology = world(Link("a", "b", 500e6, 0.005), Link("a", "c", 10e9, 0.018))
+
+    def send(ends: Ends) -> None:
+        e = ends.emulation
+        with stream(e.namespace("a"), e.namespace("b"), e.address("b")) as (ours, theirs):
+            message_times_s(ours, theirs, 1, 60_000_000)
+
+    async def look(ends: Ends) -> int:
+        await asyncio.to_thread(send, ends)
+        return await asyncio.to_thread(device_drops, ends.emulation)
+
+    assert emulated(topology, look) == 0
 
 
 def test_who_is_connected_to_waits_for_as_long_as_a_round_trip_may_take(
