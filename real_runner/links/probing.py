@@ -143,13 +143,15 @@ def message_times_s(
 def goodput_bits_per_s(
     ours: socket.socket, theirs: socket.socket, size_bytes: int, *, fills: bool = True
 ) -> float:
-    """Return the rate at which a transfer arrived, once it had found its pace.
+    """Return the rate at which a transfer arrived.
 
-    That of a transfer that ``fills`` its way is the median over slices of its second half: after a
-    loss nothing arrives for a while, and then all at once what has waited for the lost segment.
-    Any other comes a window at a time, and its rate is the mean over that half.
+    After a loss nothing arrives for a while, and then all at once what has waited for the lost
+    segment: as much as half a transfer. So one that ``fills`` its way is judged by the median over
+    slices of its second half, when it has found its pace. Any other never finds one, and is judged
+    as a whole, with its slow start.
     """
     with ThreadPoolExecutor(1) as pool:
+        began_s = time.perf_counter()
         sending = pool.submit(_send, ours, size_bytes)
         _receive(theirs, size_bytes // 2)
         times_s, received = [time.perf_counter()], [0]
@@ -157,10 +159,11 @@ def goodput_bits_per_s(
             times_s.append(time.perf_counter())
             received.append(received[-1] + got)
         sending.result()
+    if not fills:
+        return 8 * size_bytes / (times_s[-1] - began_s)
     edges_s = np.linspace(times_s[0], times_s[-1], _SLICES + 1)
     slices = np.diff(np.interp(edges_s, times_s, received))
-    average = np.median if fills else np.mean
-    return float(8 * average(slices) / (edges_s[1] - edges_s[0]))
+    return float(8 * np.median(slices) / (edges_s[1] - edges_s[0]))
 
 
 def arrivals(
