@@ -124,7 +124,7 @@ def _texts_of(scenario: Scenario, prompt: int, output: int) -> Scenario:
 
 
 def _own_text(scenario: Scenario, nodes: Deployment) -> list[int]:
-    """Return what the model writes by itself, prompt included."""
+    """Return what the model writes by itself, prompt included; RealRunError where it did not."""
     written: list[int] = []
     alone = replace(
         _texts_of(scenario, 24, WARM_UP_TOKENS), policy=policy_named("edge-only"), policy_name=""
@@ -141,7 +141,9 @@ def _own_text(scenario: Scenario, nodes: Deployment) -> list[int]:
     with open_runner(
         Links.LOOPBACK, native, asking=lambda _: Asked(tuple(prompt)), answered=keep
     ) as runner:
-        runner.run(alone)
+        first, *_ = runner.run(alone).outcomes
+    if not written:
+        raise RealRunError(f"scenario {alone.name!r}: the edge wrote no text: {first.reason}")
     return [*prompt, *written]
 
 
