@@ -111,7 +111,8 @@ def user_mode_linux() -> Finding:
     try:
         kernel = find_kernel()
     except RealRunError as error:
-        return Finding("User-Mode Linux", str(error).partition(";")[0], UML_REMEDY)
+        what, _, remedy_here = str(error).partition("; ")
+        return Finding("User-Mode Linux", what, remedy_here or UML_REMEDY)
     return Finding("User-Mode Linux", f"{kernel.program}, kernel {kernel.modules.name}")
 
 

@@ -60,7 +60,7 @@ class Keeper:
                     f"ssl0=null,fd:{out}", f"ssl1=null,fd:{err}", f"ssl2=fd:{signals},null",
                 ],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=(out, err, signals),
-                env={"HOME": str(folder), "PATH": os.defpath, "TMPDIR": orders.memory}, cwd="/",
+                env=_environment(orders, folder), cwd="/",
                 process_group=0, preexec_fn=_die_with_keeper,  # noqa: PLW1509 - no threads so far
             )  # fmt: skip
         self._warden.mind(self._guest.pid)
@@ -150,6 +150,12 @@ def _folder(orders: Orders) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _environment(orders: Orders, folder: Path) -> dict[str, str]:
+    """Return that of the guest's kernel, of which nothing comes into the guest."""
+    own = {"HOME": str(folder), "PATH": os.defpath, "TMPDIR": orders.memory}
+    return {**own, "LD_PRELOAD": orders.library} if orders.library else own
 
 
 def _bury_all() -> None:

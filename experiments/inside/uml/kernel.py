@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from experiments.inside.uml.registers import keeper_of_states
 from real_runner.errors import RealRunError
 
 VARIABLE: Final = "TESSERA_UML"
@@ -19,17 +20,22 @@ _ASKING_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """A User-Mode Linux ``program`` and the folder of the ``modules`` that were built with it."""
+    """A User-Mode Linux ``program`` and the folder of the ``modules`` that were built with it.
+
+    ``library`` is loaded into it before the C library; None: nothing has to be.
+    """
 
     program: Path
     modules: Path
+    library: Path | None
 
 
 def find_kernel() -> Kernel:
     """Return the kernel that `VARIABLE` names, else the one on the path, with its modules.
 
     Modules are looked for where the Debian package has them relative to its program:
-    ``../lib/uml/modules/VERSION``. Raises `RealRunError` where either is missing.
+    ``../lib/uml/modules/VERSION``. Raises `RealRunError` where either is missing, or the library
+    that it needs here cannot be compiled.
     """
     named = os.environ.get(VARIABLE, "")
     found = shutil.which(named or "linux.uml")
@@ -40,7 +46,7 @@ def find_kernel() -> Kernel:
     modules = program.parents[1] / "lib/uml/modules" / _version(program)
     if not (modules / "modules.dep").is_file():
         raise RealRunError(f"User-Mode Linux: no modules in {modules}; {REMEDY}")
-    return Kernel(program, modules)
+    return Kernel(program, modules, keeper_of_states())
 
 
 def _version(program: Path) -> str:

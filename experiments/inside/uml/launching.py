@@ -63,6 +63,7 @@ def _orders(
         environment=dict(environment),
         kernel=str(kernel.program),
         modules=str(kernel.modules),
+        library=str(kernel.library or ""),
         memory_bytes=wanted_bytes,
         memory=str(place),
         terminals=(_terminal(1), _terminal(2)),

@@ -9,7 +9,8 @@ from typing import Self
 class Orders:
     """A program with its arguments, to be run in ``folder`` with an ``environment``.
 
-    ``kernel`` and ``modules`` are the guest's, ``memory_bytes`` what it gets, out of the folder
+    ``kernel`` and ``modules`` are the guest's, ``library`` is loaded into that kernel first where
+    there is any, ``memory_bytes`` what it gets, out of the folder
     ``memory``. ``terminals`` are the columns and lines of what standard output and standard error
     are shown on, or nothing where one is no terminal. ``paths`` is where Python finds us.
     """
@@ -19,6 +20,7 @@ class Orders:
     environment: dict[str, str]
     kernel: str
     modules: str
+    library: str
     memory_bytes: int
     memory: str
     terminals: tuple[tuple[int, int] | None, tuple[int, int] | None]

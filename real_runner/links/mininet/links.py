@@ -12,7 +12,7 @@ from typing import Final
 from real_runner.links.emulation import Emulation
 from real_runner.links.mininet.fitting import refuse_what_mininet_cannot
 from real_runner.links.network import Network
-from real_runner.links.userspace.compiling import forwarder
+from real_runner.links.userspace.program import forwarder
 from topologies.files import write_topology
 
 TOPOLOGY: Final = "topology.json"

@@ -9,8 +9,8 @@ from pathlib import Path
 from real_runner.links.emulation import Emulation
 from real_runner.links.network import Network
 from real_runner.links.places import write_places
-from real_runner.links.userspace.compiling import forwarder
 from real_runner.links.userspace.orders import NETWORK, routed_text
+from real_runner.links.userspace.program import forwarder
 
 
 def userspace(run: str, folder: Path, network: Network) -> Emulation:

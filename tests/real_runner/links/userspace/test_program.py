@@ -9,9 +9,9 @@ import pytest
 
 from real_runner.errors import RealRunError
 from real_runner.links.network import Network
-from real_runner.links.userspace.compiling import forwarder
 from real_runner.links.userspace.links import prepare
 from real_runner.links.userspace.orders import NETWORK, routed_text
+from real_runner.links.userspace.program import forwarder
 from tests.emulating import why_not
 from tests.real_runner.links.conftest import world
 from topologies.topology import Link

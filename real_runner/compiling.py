@@ -1,7 +1,7 @@
-"""The link process's program, compiled from its source on this machine when first needed.
+"""Small C programs of ours, compiled from their sources on this machine when first needed.
 
-It is kept in the user's cache by what its source is, so that no run waits for it twice and no
-program is older than its source.
+They are kept in the user's cache by what their sources are, so that nothing waits for one twice and
+none is older than its source.
 """
 
 import hashlib
@@ -13,8 +13,6 @@ from pathlib import Path
 
 from real_runner.errors import RealRunError
 
-SOURCE = Path(__file__).with_name("forwarder.c")
-
 
 def cache() -> Path:
     """Return the folder for compiled programs."""
@@ -22,31 +20,34 @@ def cache() -> Path:
     return Path(home) / "tessera"
 
 
-def forwarder() -> Path:
-    """Return the compiled link process; `RealRunError` where it cannot be compiled."""
-    mark = hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16]
-    program = cache() / f"forwarder-{mark}"
+def compiled(source: Path, *options: str, wanted_by: str) -> Path:
+    """Return what ``source`` compiles to, an executable unless the compiler's ``options`` say else.
+
+    Raises `RealRunError`, which names who ``wanted_by`` it, where it cannot be compiled.
+    """
+    mark = hashlib.sha256(source.read_bytes() + "\0".join(options).encode()).hexdigest()[:16]
+    program = cache() / f"{source.stem}-{mark}"
     if not program.exists():
-        _compile(program)
+        _compile(source, options, program, wanted_by)
     return program
 
 
-def _compile(program: Path) -> None:
+def _compile(source: Path, options: tuple[str, ...], program: Path, wanted_by: str) -> None:
     compiler = shutil.which("cc")
     if compiler is None:
         raise RealRunError(
-            "userspace links: no C compiler (cc), with which their link process is made; "
+            f"{wanted_by}: no C compiler (cc), with which {source.name} is compiled; "
             "apt-get install gcc libc6-dev"
         )
     try:
         program.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=program.parent) as folder:
             draft = Path(folder) / program.name
-            command = (compiler, "-O2", "-std=gnu11", "-o", str(draft), str(SOURCE), "-lm")
+            command = (compiler, "-O2", "-std=gnu11", "-o", str(draft), str(source), *options)
             done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
             if done.returncode != 0:
                 reason = " ".join(done.stderr.split())[:300]
-                raise RealRunError(f"userspace links: {compiler} {SOURCE}: {reason}")
+                raise RealRunError(f"{wanted_by}: {compiler} {source}: {reason}")
             draft.replace(program)
     except OSError as error:
         raise RealRunError(f"{program}: {error.strerror}; set XDG_CACHE_HOME") from error
