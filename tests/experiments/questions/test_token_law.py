@@ -8,7 +8,7 @@ pytest.importorskip("grpc")
 from experiments.questions.token_law import measured
 from tests.emulating import less_hurried, why_not
 
-TOKENS = 20
+TOKENS = 16
 DILATIONS = (8.0, 12.0, 18.0, 27.0)
 
 
