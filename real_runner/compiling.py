@@ -10,8 +10,11 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Final
 
 from real_runner.errors import RealRunError
+
+_REMEDY: Final = "apt-get install gcc libc6-dev"
 
 
 def cache() -> Path:
@@ -36,8 +39,7 @@ def _compile(source: Path, options: tuple[str, ...], program: Path, wanted_by: s
     compiler = shutil.which("cc")
     if compiler is None:
         raise RealRunError(
-            f"{wanted_by}: no C compiler (cc), with which {source.name} is compiled; "
-            "apt-get install gcc libc6-dev"
+            f"{wanted_by}: no C compiler (cc), with which {source.name} is compiled; {_REMEDY}"
         )
     try:
         program.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -47,7 +49,7 @@ def _compile(source: Path, options: tuple[str, ...], program: Path, wanted_by: s
             done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
             if done.returncode != 0:
                 reason = " ".join(done.stderr.split())[:300]
-                raise RealRunError(f"{wanted_by}: {compiler} {source}: {reason}")
+                raise RealRunError(f"{wanted_by}: {compiler} {source}: {reason}; {_REMEDY}")
             draft.replace(program)
     except OSError as error:
         raise RealRunError(f"{program}: {error.strerror}; set XDG_CACHE_HOME") from error

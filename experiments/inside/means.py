@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from experiments.inside.rootless import launcher, remedy, said_by, why_not
-from experiments.inside.uml.kernel import REMEDY as UML_REMEDY
 from experiments.inside.uml.kernel import find_kernel
 from real_runner.errors import RealRunError
 
@@ -111,8 +110,8 @@ def user_mode_linux() -> Finding:
     try:
         kernel = find_kernel()
     except RealRunError as error:
-        what, _, remedy_here = str(error).partition("; ")
-        return Finding("User-Mode Linux", what, remedy_here or UML_REMEDY)
+        what, _, words = str(error).partition("; ")
+        return Finding("User-Mode Linux", what, words)
     return Finding("User-Mode Linux", f"{kernel.program}, kernel {kernel.modules.name}")
 
 

@@ -29,6 +29,8 @@ GUEST_FAILED: Final = 125
 PREFIX: Final = "tessera-uml-"
 PATIENCE_S: Final = 20.0
 """How long the command may take to end once it was interrupted."""
+_LIBRARY: Final = "library"
+"""A link to it in the guest's folder: no list of libraries can name one with a space or a colon."""
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 _CHUNK_BYTES = 1 << 16
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -147,6 +149,8 @@ def _folder(orders: Orders) -> Iterator[Path]:
             encoding="utf-8",
         )
         init.chmod(0o700)
+        if orders.library:
+            (folder / _LIBRARY).symlink_to(orders.library)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -155,7 +159,7 @@ def _folder(orders: Orders) -> Iterator[Path]:
 def _environment(orders: Orders, folder: Path) -> dict[str, str]:
     """Return that of the guest's kernel, of which nothing comes into the guest."""
     own = {"HOME": str(folder), "PATH": os.defpath, "TMPDIR": orders.memory}
-    return {**own, "LD_PRELOAD": orders.library} if orders.library else own
+    return {**own, "LD_PRELOAD": str(folder / _LIBRARY)} if orders.library else own
 
 
 def _bury_all() -> None:

@@ -116,3 +116,8 @@ def test_netem_in_the_guest_delays_by_what_it_is_told(in_guest: Run) -> None:
         pytest.skip(f"needs ip, tc and ping: sudo make test ({ran.stderr.strip()})")
     assert times_ms[len(times_ms) // 2] == pytest.approx(200.0, rel=0.05)
     assert times_ms[0] >= 200.0
+
+
+def test_a_cache_may_lie_where_a_name_has_spaces_and_colons(in_guest: Run, tmp_path: Path) -> None:
+    ran = in_guest("true", XDG_CACHE_HOME=str(tmp_path / "my own: cache"))
+    assert (ran.returncode, ran.stderr) == (0, "")
