@@ -140,9 +140,9 @@ def _own_text(scenario: Scenario, nodes: Deployment) -> list[int]:
     with open_runner(
         Links.LOOPBACK, native, asking=lambda _: Asked(tuple(prompt)), answered=keep
     ) as runner:
-        first, *_ = runner.run(alone).outcomes
+        (outcome,) = runner.run(alone).outcomes
     if not written:
-        raise RealRunError(f"scenario {alone.name!r}: the edge wrote no text: {first.reason}")
+        raise RealRunError(f"scenario {alone.name!r}: the edge wrote no text: {outcome.reason}")
     return [*prompt, *written]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from experiments.inside.uml.registers import keeper_of_states
+from experiments.inside.uml.registers import needed_library
 from real_runner.errors import RealRunError
 
 VARIABLE: Final = "TESSERA_UML"
@@ -46,7 +46,7 @@ def find_kernel() -> Kernel:
     modules = program.parents[1] / "lib/uml/modules" / _version(program)
     if not (modules / "modules.dep").is_file():
         raise RealRunError(f"User-Mode Linux: no modules in {modules}; {REMEDY}")
-    return Kernel(program, modules, keeper_of_states())
+    return Kernel(program, modules, needed_library())
 
 
 def _version(program: Path) -> str:

@@ -9,10 +9,10 @@ from typing import Self
 class Orders:
     """A program with its arguments, to be run in ``folder`` with an ``environment``.
 
-    ``kernel`` and ``modules`` are the guest's, ``library`` is loaded into that kernel first where
-    there is any, ``memory_bytes`` what it gets, out of the folder
-    ``memory``. ``terminals`` are the columns and lines of what standard output and standard error
-    are shown on, or nothing where one is no terminal. ``paths`` is where Python finds us.
+    ``kernel`` and ``modules`` are the guest's, ``library`` is loaded into that kernel first unless
+    it is empty; ``memory_bytes`` is what the guest gets, out of the folder ``memory``.
+    ``terminals`` are the columns and lines of what standard output and standard error are shown on,
+    or nothing where one is no terminal. ``paths`` is where Python finds us.
     """
 
     command: tuple[str, ...]

@@ -11,16 +11,16 @@ _LARGE: Final = "amx_tile"
 """What processors have, from Intel's of 2023 on, whose states are (see the source)."""
 
 
-def keeper_of_states() -> Path | None:
-    """Return what is to be loaded into the guest's kernel before the C library, if anything.
+def needed_library() -> Path | None:
+    """Return what is to be loaded into the guest's kernel before the C library; None: nothing.
 
     Without it no program starts in a guest on such a processor. Raises `RealRunError` where it
     cannot be compiled.
     """
     words = _PROCESSORS.read_text(encoding="utf-8", errors="replace").split()
-    return whole_states() if _LARGE in words else None
+    return library() if _LARGE in words else None
 
 
-def whole_states() -> Path:
+def library() -> Path:
     """Return the compiled library; `RealRunError` where it cannot be compiled."""
     return compiled(_SOURCE, "-shared", "-fPIC", "-ldl", wanted_by="User-Mode Linux")

@@ -5,6 +5,7 @@ import multiprocessing
 import time
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -55,8 +56,11 @@ def test_a_small_message_takes_its_time_on_a_slow_link(emulated: Emulated[Any]) 
         return await asyncio.to_thread(send, ends)
 
     expected_s = 0.005 + 8 * (8192 + 6 * 66) / 1e6
-    found_s = emulated(world(link), look)  # none early; late is, on a busy machine, who receives
-    assert min(found_s) == pytest.approx(expected_s, rel=0.05)
+    found_s = emulated(world(link), look)
+    assert min(found_s) >= 0.95 * expected_s
+    assert median(found_s) == pytest.approx(
+        expected_s, rel=0.05
+    )  # who receives may be kept waiting
 
 
 def test_nothing_is_lost_before_a_link_however_much_is_sent_ahead(emulated: Emulated[Any]) -> None:
